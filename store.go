@@ -1,0 +1,317 @@
+package lockstep
+
+import (
+	"context"
+	"time"
+)
+
+// Side is one end of a link. A one-way flow reads side A and writes side B.
+type Side uint8
+
+// The two sides.
+const (
+	A Side = iota
+	B
+)
+
+// Other is the side across.
+func (s Side) Other() Side { return 1 - s }
+
+// Digest is law 7's hash of an image, its version first; empty where nothing is known. See internal/image.
+type Digest string
+
+// End is one side of a link.
+type End struct {
+	Key     Key
+	Digest  Digest // of the record as this side held it when both were last level; a one-way flow keeps B's only
+	Version string // of the record then, "" where unknown
+}
+
+// Link says which record of A is which record of B, and how they were when last level.
+type Link struct {
+	ID  int64  // given by the store; never used again
+	Set string // the flow, or the pair of flows, that the link belongs to
+	A   End
+	B   End
+	Run int64     // the run that last brought it level, 0 for a delivery outside of one
+	At  time.Time // when that was
+}
+
+// End is the link's end on side s.
+func (l *Link) End(s Side) *End {
+	if s == A {
+		return &l.A
+	}
+	return &l.B
+}
+
+// Priority orders a flow's queue. Low is late, never starved: an entry's rank is its age plus a handicap by priority.
+type Priority int8
+
+// The priorities, and how much longer an entry of each waits than one of High that came at the same moment.
+const (
+	High Priority = iota - 1
+	Normal
+	Low
+)
+
+// Handicap is how far behind its age an entry of this priority stands.
+func (p Priority) Handicap() time.Duration { return time.Duration(p-High) * 5 * time.Minute }
+
+// FlowDef is what a store needs to know of a flow.
+type FlowDef struct {
+	Name   string
+	Feed   string // the feed that fills its queue; "" for none
+	Set    string // of its links
+	Side   Side   // the side it reads
+	Create Priority
+	Update Priority
+	Delete Priority
+}
+
+// Seq is a moment in the life of a store: it grows with every append, lease and settle.
+type Seq int64
+
+// Delivery is a queue entry on its way. A store never has two of one flow and key at a time (laws 2 and 3).
+type Delivery struct {
+	ID         int64 // of the entry
+	Flow       string
+	Generation int64 // of the entry when it was leased
+	Change     Change
+	Captured   time.Time // when the oldest state not yet delivered was captured
+	Attempts   int       // that counted, before this one
+	Tried      bool      // an earlier try may have taken effect: look before writing (law 5)
+	TriedAt    time.Time // when that was
+}
+
+// Verdict is how a lease is closed.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Done  Verdict = iota // leaves the queue, unless a newer generation came
+	Retry                // ready again at Outcome.RetryAt
+	Wait                 // ready again when the link Outcome.For appears, at the latest at RetryAt
+	Park                 // waits for a person
+)
+
+// Outcome closes one lease.
+type Outcome struct {
+	Delivery Delivery
+	Verdict  Verdict
+	RetryAt  time.Time // with Retry and Wait
+	Attempt  bool      // counts as an attempt
+	Tried    bool      // the outcome is unknown
+	For      *Ref      // with Wait
+	Fault    *Fault
+	Link     *Link  // to save; its ID is 0 for a new one
+	Unlink   *Link  // to forget
+	Did      string // what happened: "created", "updated", "deleted", "level", "filtered", …
+	Run      int64
+}
+
+// Queue carries changes from capture to delivery. Append and Settle are two of the three atomic steps.
+type Queue interface {
+	// Append puts the changes into the queue of every flow of the feed and moves the feed's checkpoint to next: both
+	// or neither. It is refused (CodeMovedCursor) unless the checkpoint is from. A change of a key that is open
+	// already takes the entry over: a new generation, ready at once, also where it was parked or backing off. A
+	// change with a Fault is parked. upTo, unless zero, becomes the feed's "captured up to".
+	Append(ctx context.Context, feed string, from Position, changes []Change, next Position, upTo time.Time) error
+	// Hint asks the flow to look at these keys; no checkpoint moves.
+	Hint(ctx context.Context, flow string, keys []Key) error
+	// Lease hands out up to max ready deliveries until ttl has passed, by rank. It returns at once.
+	Lease(ctx context.Context, flow string, max int, ttl time.Duration) ([]Delivery, error)
+	// Settle closes leases, saves links and writes the timeline: both or neither. An outcome whose lease has run out
+	// and was given to another is ignored. Where the entry has a newer generation, link and timeline are saved and
+	// the entry stays, ready. A Wait whose link is there by now is ready at once.
+	Settle(ctx context.Context, outcomes ...Outcome) error
+	// Wait returns when the flow may have something to lease, or with ctx's error.
+	Wait(ctx context.Context, flow string) error
+}
+
+// Feeds remember how far each feed is captured.
+type Feeds interface {
+	// Attach tells the store which flows there are. Flows that it knew and that are not named keep what they have.
+	Attach(ctx context.Context, flows []FlowDef) error
+	// Checkpoint is the feed's position and its "captured up to"; nil and zero before the first.
+	Checkpoint(ctx context.Context, feed string) (Position, time.Time, error)
+	// Reset sets the checkpoint whatever it was: before the first capture (at nil), and after a full sync that made
+	// good for a lost position.
+	Reset(ctx context.Context, feed string, to Position, upTo time.Time) error
+}
+
+// LinkState is a link together with what the queue holds for its record.
+type LinkState struct {
+	Link Link // ID 0: there is none
+	Open bool // the flow has an entry for this key, in whatever state
+}
+
+// Links remember which record of one side is which of the other.
+type Links interface {
+	// Links finds the flow's links by the keys of its source, in their order, in one look.
+	Links(ctx context.Context, flow string, keys []Key) ([]LinkState, error)
+	// LinksTo finds the flow's links by the keys of its target, in their order; ID 0 where there is none.
+	LinksTo(ctx context.Context, flow string, keys []Key) ([]Link, error)
+	// ScanLinks pages through a flow's links in the order of their source keys, after the key given.
+	ScanLinks(ctx context.Context, flow string, after Key, max int) ([]Link, error)
+	// CountLinks is how many links the flow has, and the greatest ID given so far.
+	CountLinks(ctx context.Context, flow string) (n, maxID int64, err error)
+}
+
+// RunKind is what a run does.
+type RunKind string
+
+// The kinds of runs.
+const (
+	FullRun   RunKind = "full"
+	DeltaRun  RunKind = "delta"
+	VerifyRun RunKind = "verify"
+	RepairRun RunKind = "repair"
+	PlanRun   RunKind = "plan"
+	ApplyRun  RunKind = "apply"
+	PilotRun  RunKind = "pilot"
+)
+
+// RunState is where a run stands.
+type RunState string
+
+// The states of a run.
+const (
+	Running     RunState = "running" // also where the process died: a full run is resumed
+	Finished    RunState = "finished"
+	Stopped     RunState = "stopped"     // asks a person: Fault says what
+	Interrupted RunState = "interrupted" // ended in good order before it was done: a full run is resumed
+	Failed      RunState = "failed"
+)
+
+// Counts are what a run has done so far, in records.
+type Counts struct {
+	Read, Created, Updated, Deleted, Level, Filtered, Queued, Failed int64
+	Missing, Extra, Different, InFlight                              int64 // verify
+}
+
+// Run is one bounded execution, with its counts.
+type Run struct {
+	ID      int64
+	Flow    string
+	Kind    RunKind
+	State   RunState
+	Started time.Time
+	Ended   time.Time
+	Counts  Counts
+	Place   Position // how far a full run has come: the engine's own text
+	Fault   *Fault   // only its texts survive the store
+	Note    string
+}
+
+// Chunk is a piece of a run's bitmap over link IDs: those that the scan has seen (law 9).
+type Chunk struct {
+	No   int64
+	Bits []byte
+}
+
+// PageEnd is what a page of a full run comes to.
+type PageEnd struct {
+	Run    Run     // counts and place as they are after this page
+	Seen   []Chunk // the chunks that changed
+	Links  []Link  // brought level; ID 0 for new ones
+	Unlink []Link
+	Failed []Outcome // records that become queue entries: Delivery.Change and the verdict count
+	Queue  []Change  // changes that go by the queue: deletes, mostly
+}
+
+// Runs remember every run, and carry a full run's pages: the third atomic step.
+type Runs interface {
+	StartRun(ctx context.Context, r Run) (Run, error) // gives it an ID
+	SaveRun(ctx context.Context, r Run) error
+	// Runs lists the newest first; flow "" is all, id 0 is all.
+	Runs(ctx context.Context, flow string, id int64, max int) ([]Run, error)
+	// DeleteRuns forgets ended runs older than before, with what is left of their pages.
+	DeleteRuns(ctx context.Context, before time.Time) error
+}
+
+// Pages carry a full run: begin a page before its records are written, settle it afterwards.
+type Pages interface {
+	// Mark is the moment before a page is read.
+	Mark(ctx context.Context) (Seq, error)
+	// BeginPage is called under the locks of the page's target records. Of the records that the page wants to write,
+	// it says which to send. One whose key was appended, leased or settled since the mark becomes a hint in the
+	// queue instead; one with an older entry gives that entry its image as a new generation. The keys to send are
+	// saved as in flight, so that a resumed run knows what it may have written (law 5).
+	BeginPage(ctx context.Context, run int64, flow string, since Seq, changes []Change) (send []bool, err error)
+	// SettlePage saves links, entries, bitmap and place, and clears what was in flight: all or nothing.
+	SettlePage(ctx context.Context, flow string, end PageEnd) error
+	// Resume is what an unfinished run left: the keys in flight and its bitmap.
+	Resume(ctx context.Context, run int64) (inFlight []Key, seen []Chunk, err error)
+}
+
+// EntryState is where an open entry stands.
+type EntryState string
+
+// The states of an entry.
+const (
+	Ready   EntryState = "ready"
+	Delayed EntryState = "delayed" // backing off until NotBefore
+	Waits   EntryState = "waiting" // for the link For
+	Leased  EntryState = "leased"
+	Parked  EntryState = "parked"
+)
+
+// Entry is an open queue entry as people look at it.
+type Entry struct {
+	Delivery
+	State     EntryState
+	Priority  Priority
+	NotBefore time.Time
+	For       *Ref
+	Fault     *Fault
+	Coalesced int64 // how many changes it stands for beyond the first
+	Changed   time.Time
+}
+
+// Event is one line of a record's story.
+type Event struct {
+	At    time.Time
+	Flow  string
+	Key   Key
+	Other Key    // its key on the target, where it differs
+	Did   string // "captured", "coalesced", "sent", "created", "retry", "parked", …
+	Fault *Fault
+	Run   int64
+	Note  string
+}
+
+// FlowStatus is a flow at a glance.
+type FlowStatus struct {
+	Ready, Delayed, Waiting, Leased, Parked int64
+	Links                                   int64
+	Oldest                                  time.Time // captured time of the oldest open entry that is not parked; zero for none
+	CapturedUpTo                            time.Time
+	LastSettled                             time.Time
+}
+
+// Desk is where people look and decide.
+type Desk interface {
+	// Entries lists a flow's open entries in one state ("" is any), oldest first, behind the entry ID after.
+	Entries(ctx context.Context, flow string, state EntryState, after int64, max int) ([]Entry, error)
+	// Requeue makes parked or delayed entries ready; Discard closes them for good, with a reason on the timeline.
+	Requeue(ctx context.Context, ids ...int64) (int, error)
+	Discard(ctx context.Context, reason string, ids ...int64) (int, error)
+	Status(ctx context.Context, flow string) (FlowStatus, error)
+	// Story is all that is known of a source key, oldest first: settled entries from the timeline (Prune drops
+	// days older than a moment), the open entry's steps, and its link.
+	Story(ctx context.Context, flow string, key Key) ([]Event, *Entry, *Link, error)
+}
+
+// Store is all that lockstep remembers. connector/../storetest holds its contract.
+type Store interface {
+	Queue
+	Feeds
+	Links
+	Runs
+	Pages
+	Desk
+	// Prune drops the timeline's days that ended before the moment.
+	Prune(ctx context.Context, before time.Time) error
+	Close() error
+}

@@ -1,0 +1,179 @@
+package lockstep
+
+import (
+	"context"
+	"time"
+
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+// Connector is one kind of system that lockstep can speak to. A connector classifies errors (Fault) and decides
+// nothing: it never retries, sleeps or logs a failure.
+type Connector interface {
+	Spec() Spec
+	// Open makes a System from checked settings. It need not connect yet: Streams is the connection check.
+	Open(ctx context.Context, s Settings) (System, error)
+}
+
+// System is an open system. What else it can do is told by the interfaces it implements: Source, Target, or both.
+type System interface {
+	// Streams lists what can be read and written, with types and keys. It is the connection check, too.
+	Streams(ctx context.Context) ([]Stream, error)
+	Close() error
+}
+
+// Field is a field of a stream.
+type Field struct {
+	Name     string
+	Type     value.Type
+	Nullable bool
+	Default  bool // the system fills it in where a create leaves it out
+	ReadOnly bool // the system computes it; it cannot be written
+}
+
+// Stream describes a collection of like records. What a system can optionally do is data here.
+type Stream struct {
+	Name         string
+	Fields       []Field
+	Key          []string      // the fields that make the key, in order
+	SeesDeletes  bool          // Changes reports deletes
+	ServerKeys   bool          // the system chooses the key of a created record
+	FoldKeys     bool          // keys differ by more than letter case only
+	ReadOnly     bool          // cannot be a target
+	MaxBatch     int           // most writes in one Apply; 0 is any number
+	Grace        time.Duration // how long a write with an unknown outcome may still take effect (law 5)
+	About        int64         // about how many records there are, for progress; -1 is unknown
+	DependsOn    []string      // streams that this one refers to (foreign keys)
+	TrackFields  []string      // fields that look like a "last modified" time, best first: what init proposes
+	CaseFoldText bool          // texts are compared without regard to letter case: match by Find folds, too
+}
+
+// Field is the field of that name, or nil.
+func (s *Stream) Field(name string) *Field {
+	for i := range s.Fields {
+		if s.Fields[i].Name == name {
+			return &s.Fields[i]
+		}
+	}
+	return nil
+}
+
+// Tracker is a way to find changes.
+type Tracker string
+
+// The trackers (docs/concepts.md). Snapshot needs nothing of a connector: the engine compares a Scan with the links.
+const (
+	Timestamp Tracker = "timestamp"
+	Snapshot  Tracker = "snapshot"
+)
+
+// Track says how the changes of a stream are found.
+type Track struct {
+	By    Tracker
+	Field string // Timestamp: the "last modified" field
+	// Deleted is a field that is true, or not null, on records that count as gone (soft delete); "" for none.
+	Deleted string
+	// Overlap is how far behind its position a timestamp tracker reads again: against clocks that step, and
+	// applications that set the time before they commit. Negative asks for the connector's default.
+	Overlap time.Duration
+}
+
+// Read says what to read of a stream.
+type Read struct {
+	Stream string
+	// Fields are the fields wanted, in order. Nil asks for the light read: key and version only.
+	Fields []string
+	Track  Track
+}
+
+// Fetcher reads records by key.
+type Fetcher interface {
+	// Fetch reads the records of keys, in any order. A key that is not there is left out; a record that is there
+	// and cannot be read is an error. Soft-deleted records (Read.Track.Deleted) are left out.
+	Fetch(ctx context.Context, r Read, keys []Key) ([]Record, error)
+}
+
+// Scanner reads a stream whole.
+type Scanner interface {
+	Fetcher
+	// Scan reads the page after from; nil begins. Every record that is there during the whole scan comes at least
+	// once, whatever is written meanwhile. Page.Next is a place to go on from, in this process or another.
+	Scan(ctx context.Context, r Read, from Position, l Limit) (Page, error)
+}
+
+// Source is a system whose changes can be captured.
+type Source interface {
+	Scanner
+	// Changes reads what changed after from, by r.Track. From nil it reads nothing and only says where now is. The
+	// same position gives the same page, or more, until it is acknowledged. A position that is gone, or lies ahead
+	// of the source's clock, is a Fault of kind Lost.
+	Changes(ctx context.Context, r Read, from Position, l Limit) (Page, error)
+}
+
+// Target is a system that changes can be delivered to.
+type Target interface {
+	Fetcher
+	// Find reads the records whose fields named in by equal each of the given value tuples: one list for each tuple.
+	Find(ctx context.Context, r Read, by []string, values [][]value.Value) ([][]Record, error)
+	// Apply makes the writes and answers each, in order. A write applied twice leaves what it left once. An error of
+	// Apply itself says that nothing was written; if that is not certain, it is a Fault with Unknown set.
+	Apply(ctx context.Context, stream string, writes []Write) ([]Result, error)
+}
+
+// Write is one record to be written.
+type Write struct {
+	ID     string // equal on every try of one delivery
+	Op     Op
+	Key    Key          // "" lets the target choose it (Stream.ServerKeys)
+	Fields value.Fields // the fields to set; others stay as they are
+	// IfVersion refuses with kind Conflict unless the record is at this version; "" is any.
+	IfVersion string
+}
+
+// Result answers one Write.
+type Result struct {
+	Key     Key    // the target's key
+	Version string // its version afterwards, "" where unknown
+	Receipt string // set where the target accepted the write and does it later (Confirmer)
+	Err     error  // a Fault: this write alone failed
+}
+
+// The rest is optional; no more without an ADR.
+
+// Acker is a Source that keeps its log, or its flags, until told that they may go (law 1).
+type Acker interface {
+	Ack(ctx context.Context, r Read, upTo Position) error
+}
+
+// Waiter is a Source that can tell when there may be something new.
+type Waiter interface {
+	Wait(ctx context.Context, r Read, from Position) error
+}
+
+// Confirmer is a Target that accepts now and is done later.
+type Confirmer interface {
+	Confirm(ctx context.Context, stream string, receipts []string) ([]Result, error)
+}
+
+// Installer makes, and takes away, what a tracker needs inside the source. dry only returns the script.
+type Installer interface {
+	Install(ctx context.Context, r Read, dry bool) (script string, err error)
+	Remove(ctx context.Context, r Read, dry bool) (script string, err error)
+}
+
+// Creator makes a target stream on request. dry only returns the script.
+type Creator interface {
+	Create(ctx context.Context, s Stream, dry bool) (script string, err error)
+}
+
+// Examiner says what doctor should know: rights, clocks, and what a tracker cannot see (ADR 20261123-examiner).
+type Examiner interface {
+	Examine(ctx context.Context, r Read) ([]Finding, error)
+}
+
+// Finding is one remark of an examination.
+type Finding struct {
+	Level string // "ok", "note", "warning" or "error"
+	What  string
+	Next  string // what to do, "" where nothing
+}

@@ -115,7 +115,8 @@ type Queue interface {
 	// Append puts the changes into the queue of every flow of the feed and moves the feed's checkpoint to next: both
 	// or neither. It is refused (CodeMovedCursor) unless the checkpoint is from. A change of a key that is open
 	// already takes the entry over: a new generation, ready at once, also where it was parked or backing off. A
-	// change with a Fault is parked. upTo, unless zero, becomes the feed's "captured up to".
+	// delete or a hint without an image leaves the image that the entry had: after an unknown outcome it tells where
+	// to look (law 5). A change with a Fault is parked. upTo, unless zero, becomes the feed's "captured up to".
 	Append(ctx context.Context, feed string, from Position, changes []Change, next Position, upTo time.Time) error
 	// Hint asks the flow to look at these keys; no checkpoint moves.
 	Hint(ctx context.Context, flow string, keys []Key) error
@@ -220,6 +221,15 @@ type PageEnd struct {
 	Queue  []Change  // changes that go by the queue: deletes, mostly
 }
 
+// PageWrite is a record that a page of a full run wants to write.
+type PageWrite struct {
+	Change Change
+	Target Key // "" where the target chooses it
+}
+
+// InFlight is a record that a full run began to write and did not settle.
+type InFlight struct{ Key, Target Key }
+
 // Runs remember every run, and carry a full run's pages: the third atomic step.
 type Runs interface {
 	StartRun(ctx context.Context, r Run) (Run, error) // gives it an ID
@@ -237,12 +247,12 @@ type Pages interface {
 	// BeginPage is called under the locks of the page's target records. Of the records that the page wants to write,
 	// it says which to send. One whose key was appended, leased or settled since the mark becomes a hint in the
 	// queue instead; one with an older entry gives that entry its image as a new generation. The keys to send are
-	// saved as in flight, so that a resumed run knows what it may have written (law 5).
-	BeginPage(ctx context.Context, run int64, flow string, since Seq, changes []Change) (send []bool, err error)
+	// saved as in flight, with their target keys, so that a resumed run knows what it may have written (law 5).
+	BeginPage(ctx context.Context, run int64, flow string, since Seq, writes []PageWrite) (send []bool, err error)
 	// SettlePage saves links, entries, bitmap and place, and clears what was in flight: all or nothing.
 	SettlePage(ctx context.Context, flow string, end PageEnd) error
-	// Resume is what an unfinished run left: the keys in flight and its bitmap.
-	Resume(ctx context.Context, run int64) (inFlight []Key, seen []Chunk, err error)
+	// Resume is what an unfinished run left: the records in flight and its bitmap.
+	Resume(ctx context.Context, run int64) (inFlight []InFlight, seen []Chunk, err error)
 }
 
 // EntryState is where an open entry stands.

@@ -122,10 +122,12 @@ type Target interface {
 
 // Write is one record to be written.
 type Write struct {
-	ID     string // equal on every try of one delivery
-	Op     Op
-	Key    Key          // "" lets the target choose it (Stream.ServerKeys)
-	Fields value.Fields // the fields to set; others stay as they are
+	ID  string // equal on every try of one delivery
+	Op  Op
+	Key Key // which record; "" lets the target choose it (Stream.ServerKeys)
+	// Fields are the fields to set; others stay as they are. Key fields in it that differ from Key move the record
+	// to its new key (or, where there is no record at Key, make it there).
+	Fields value.Fields
 	// IfVersion refuses with kind Conflict unless the record is at this version; "" is any.
 	IfVersion string
 }

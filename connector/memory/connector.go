@@ -1,0 +1,40 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/lockstep-sync/lockstep"
+)
+
+// Log is the tracker that reads the system's own change log; it sees deletes.
+const Log lockstep.Tracker = "log"
+
+// Connector opens memory systems. Systems holds those that a configuration can name; any other name, and none, opens
+// an empty one.
+type Connector struct{ Systems map[string]*System }
+
+// Spec describes the connector.
+func (Connector) Spec() lockstep.Spec {
+	return lockstep.Spec{
+		Kind:     "memory",
+		Summary:  "Records held in the memory of the process, for tests and trials. They are gone when it ends.",
+		Source:   true,
+		Target:   true,
+		Trackers: []lockstep.Tracker{Log, lockstep.Timestamp, lockstep.Snapshot},
+		Settings: []lockstep.Setting{
+			{Name: "name", Type: lockstep.TextSetting, Help: "Which of the process's memory systems to open; empty opens a new one."},
+		},
+		Example: "type: memory",
+	}
+}
+
+// Open is the named system, or a new one.
+func (c Connector) Open(ctx context.Context, s lockstep.Settings) (lockstep.System, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if sys, ok := c.Systems[s.Text("name")]; ok {
+		return sys, nil
+	}
+	return New(), nil
+}

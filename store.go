@@ -205,6 +205,14 @@ type Run struct {
 	Note    string
 }
 
+// RunQuery asks for runs; zero parts are any.
+type RunQuery struct {
+	Flow string
+	Kind RunKind
+	ID   int64
+	Max  int // 0 is 100
+}
+
 // Chunk is a piece of a run's bitmap over link IDs: those that the scan has seen (law 9).
 type Chunk struct {
 	No   int64
@@ -234,8 +242,8 @@ type InFlight struct{ Key, Target Key }
 type Runs interface {
 	StartRun(ctx context.Context, r Run) (Run, error) // gives it an ID
 	SaveRun(ctx context.Context, r Run) error
-	// Runs lists the newest first; flow "" is all, id 0 is all.
-	Runs(ctx context.Context, flow string, id int64, max int) ([]Run, error)
+	// Runs lists the newest first.
+	Runs(ctx context.Context, q RunQuery) ([]Run, error)
 	// DeleteRuns forgets ended runs older than before, with what is left of their pages.
 	DeleteRuns(ctx context.Context, before time.Time) error
 }

@@ -274,10 +274,11 @@ func (st *stream) keyOf(f value.Fields) (lockstep.Key, error) {
 	parts := make([]string, len(st.def.Key))
 	for i, name := range st.def.Key {
 		v, _ := f.Get(name)
-		if v.IsNull() {
+		text, there := v.KeyText()
+		if !there {
 			return "", lockstep.Faultf(lockstep.CodeNullKey, "the key field is null").On(lockstep.About{Field: name})
 		}
-		parts[i] = keyText(v)
+		parts[i] = text
 	}
 	return lockstep.MakeKey(parts...), nil
 }
@@ -297,11 +298,12 @@ func (s *System) checkRules(st *stream, r row) error {
 	}
 	for name, to := range st.rules.References {
 		v, _ := r.fields.Get(name)
-		if v.IsNull() {
+		key, there := v.KeyText()
+		if !there {
 			continue
 		}
-		if other := s.streams[to]; other == nil || other.rows[other.fold(lockstep.Key(keyText(v)))] == nil {
-			return lockstep.Faultf(lockstep.CodeReference, "there is no record %q in %s yet", keyText(v), to).On(lockstep.About{Field: name})
+		if other := s.streams[to]; other == nil || other.rows[other.fold(lockstep.Key(key))] == nil {
+			return lockstep.Faultf(lockstep.CodeReference, "there is no record %q in %s yet", key, to).On(lockstep.About{Field: name})
 		}
 	}
 	return nil
@@ -315,7 +317,8 @@ func (s *System) checkReferred(st *stream, r *row) error {
 				continue
 			}
 			for _, o := range other.rows {
-				if v, _ := o.fields.Get(field); !v.IsNull() && st.fold(lockstep.Key(keyText(v))) == st.fold(r.key) {
+				v, _ := o.fields.Get(field)
+				if key, there := v.KeyText(); there && st.fold(lockstep.Key(key)) == st.fold(r.key) {
 					return lockstep.NewFault(lockstep.CodeReference, errors.New("a record of "+other.def.Name+" refers to this one")).On(lockstep.About{Field: field})
 				}
 			}

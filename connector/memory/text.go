@@ -9,24 +9,6 @@ import (
 	"github.com/lockstep-sync/lockstep/value"
 )
 
-// keyText is a value as a part of a key.
-func keyText(v value.Value) string {
-	switch v.Kind() {
-	case value.KindText:
-		return v.Text()
-	case value.KindInt:
-		return strconv.FormatInt(v.Int(), 10)
-	case value.KindDecimal:
-		return v.Decimal().Trim().String()
-	case value.KindTime:
-		return v.Time().UTC().Format(time.RFC3339Nano)
-	case value.KindBytes:
-		return hex.EncodeToString(v.Bytes())
-	default:
-		return string(value.AppendJSON(nil, v))
-	}
-}
-
 // keyValue is the value of a key's part, where the key field is declared as t.
 func keyValue(text string, t value.Type) (value.Value, bool) {
 	switch t.Kind {

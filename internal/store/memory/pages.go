@@ -1,0 +1,208 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	lockstep "github.com/lockstep-sync/lockstep"
+)
+
+type run struct {
+	lockstep.Run
+	inFlight []lockstep.InFlight
+	seen     map[int64][]byte
+}
+
+// StartRun remembers a new run and gives it an ID.
+func (s *Store) StartRun(ctx context.Context, r lockstep.Run) (lockstep.Run, error) {
+	if err := s.enter(ctx); err != nil {
+		return r, err
+	}
+	defer s.mu.Unlock()
+	s.lastRun++
+	r.ID = s.lastRun
+	if r.Started.IsZero() {
+		r.Started = time.Now()
+	}
+	r.State = cmp.Or(r.State, lockstep.Running)
+	s.runs[r.ID] = &run{Run: kept(r), seen: map[int64][]byte{}}
+	return r, nil
+}
+
+// kept is r as a store keeps it: nothing of it is shared.
+func kept(r lockstep.Run) lockstep.Run {
+	r.Place = slices.Clone(r.Place)
+	return r
+}
+
+// SaveRun saves where the run stands.
+func (s *Store) SaveRun(ctx context.Context, r lockstep.Run) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	return s.saveRun(r)
+}
+
+func (s *Store) saveRun(r lockstep.Run) error {
+	old := s.runs[r.ID]
+	if old == nil {
+		return lockstep.Faultf(lockstep.CodeInvariant, "there is no run %d", r.ID)
+	}
+	old.Run = kept(r)
+	return nil
+}
+
+// Runs lists runs, the newest first.
+func (s *Store) Runs(ctx context.Context, q lockstep.RunQuery) ([]lockstep.Run, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var out []lockstep.Run
+	for _, no := range slices.Backward(slices.Sorted(maps.Keys(s.runs))) {
+		r := s.runs[no].Run
+		if (q.Flow == "" || r.Flow == q.Flow) && (q.ID == 0 || r.ID == q.ID) && (q.Kind == "" || r.Kind == q.Kind) &&
+			len(out) < cmp.Or(q.Max, 100) {
+			out = append(out, kept(r))
+		}
+	}
+	return out, nil
+}
+
+// DeleteRuns forgets ended runs older than before.
+func (s *Store) DeleteRuns(ctx context.Context, before time.Time) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.runs, func(_ int64, r *run) bool {
+		return r.State != lockstep.Running && r.Ended.Before(before)
+	})
+	return nil
+}
+
+// Mark is the moment before a page is read.
+func (s *Store) Mark(ctx context.Context) (lockstep.Seq, error) {
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+	return s.seq, nil
+}
+
+// BeginPage says which of the page's records to send, and saves their keys as in flight.
+func (s *Store) BeginPage(ctx context.Context, id int64, name string, since lockstep.Seq, writes []lockstep.PageWrite) ([]bool, error) {
+	f, err := s.enterFlow(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	r := s.runs[id]
+	if r == nil {
+		return nil, lockstep.Faultf(lockstep.CodeInvariant, "there is no run %d", id)
+	}
+	send := make([]bool, len(writes))
+	for i, w := range writes {
+		key := w.Change.Record.Key
+		switch {
+		case f.touched[key] > since:
+			s.take(f, hintOf(key), hinted)
+		case f.open[key] != nil:
+			s.take(f, w.Change, paged)
+		default:
+			send[i] = true
+			r.inFlight = append(r.inFlight, lockstep.InFlight{Key: key, Target: w.Target}) // law 5
+			s.touch(f, key)
+		}
+	}
+	s.wake()
+	return send, nil
+}
+
+// SettlePage saves what a page of a full run came to.
+func (s *Store) SettlePage(ctx context.Context, name string, end lockstep.PageEnd) error {
+	f, err := s.enterFlow(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	if err := s.saveRun(end.Run); err != nil {
+		return err
+	}
+	r := s.runs[end.Run.ID]
+	r.inFlight = nil
+	for _, c := range end.Seen {
+		r.seen[c.No] = slices.Clone(c.Bits)
+	}
+	for i := range end.Unlink {
+		s.saveLinks(f, nil, &end.Unlink[i])
+		s.touch(f, end.Unlink[i].End(f.Side).Key)
+	}
+	for i := range end.Links {
+		s.saveLinks(f, &end.Links[i], nil)
+		s.touch(f, end.Links[i].End(f.Side).Key)
+	}
+	for i := range end.Failed {
+		s.saveLinks(f, end.Failed[i].Link, end.Failed[i].Unlink)
+	}
+	for i := range end.Failed {
+		s.fail(f, &end.Failed[i])
+	}
+	for _, c := range end.Queue {
+		if f.open[c.Record.Key] != nil { // it knows something newer than the scan: look (law 6)
+			c = hintOf(c.Record.Key)
+		}
+		s.take(f, c, paged)
+	}
+	for i := range end.Links {
+		s.appeared(f, &end.Links[i])
+	}
+	for i := range end.Failed {
+		if l := end.Failed[i].Link; l != nil {
+			s.appeared(f, l)
+		}
+	}
+	if len(end.Links)+len(end.Unlink) > 0 {
+		f.lastSettled = time.Now()
+	}
+	s.wake()
+	return nil
+}
+
+// fail makes an entry of a record that failed in a page. An entry that came meanwhile is newer and stays as it is.
+func (s *Store) fail(f *flow, o *lockstep.Outcome) {
+	if o.Verdict == lockstep.Done {
+		return
+	}
+	now := time.Now()
+	e := f.open[o.Delivery.Change.Record.Key]
+	if e == nil {
+		e = s.take(f, o.Delivery.Change, paged)
+		s.judge(e, o)
+	}
+	if o.Tried { // law 5
+		e.Tried, e.TriedAt = true, now
+	}
+	e.did(step(now, o))
+}
+
+// Resume is what an unfinished run left.
+func (s *Store) Resume(ctx context.Context, id int64) ([]lockstep.InFlight, []lockstep.Chunk, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer s.mu.Unlock()
+	r := s.runs[id]
+	if r == nil {
+		return nil, nil, lockstep.Faultf(lockstep.CodeInvariant, "there is no run %d", id)
+	}
+	var seen []lockstep.Chunk
+	for _, no := range slices.Sorted(maps.Keys(r.seen)) {
+		seen = append(seen, lockstep.Chunk{No: no, Bits: slices.Clone(r.seen[no])})
+	}
+	return slices.Clone(r.inFlight), seen, nil
+}

@@ -1,0 +1,170 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	lockstep "github.com/lockstep-sync/lockstep"
+)
+
+// How an entry came into the queue, as its story says it.
+const (
+	captured = "captured"
+	hinted   = "hinted"
+	paged    = "page" // a record of a full run's page
+)
+
+type entry struct {
+	lockstep.Entry // State is what the entry is but for its lease
+	origin         string
+	steps          []lockstep.Event // between its capture and now, but for the changes
+	lease          *lease
+}
+
+// lease stays when its time has passed, until the entry is given to another: its holder may still settle.
+type lease struct {
+	generation int64
+	at, until  time.Time
+	first      time.Time // when the oldest change since the lease came; zero for none
+	coalesced  int64     // what the entry's count was at the lease
+}
+
+// take puts a change into the flow's queue: as a new entry, or as the next generation of the open one (law 2).
+func (s *Store) take(f *flow, c lockstep.Change, origin string) *entry {
+	now := time.Now()
+	e := f.open[c.Record.Key]
+	urgency := s.priority(f, c)
+	if e == nil {
+		s.lastEntry++
+		e = &entry{origin: origin}
+		e.ID, e.Flow, e.Captured, e.Priority, e.Coalesced = s.lastEntry, f.Name, now, urgency, -1
+		f.open[c.Record.Key], s.byID[e.ID] = e, e
+	} else if e.lease != nil && e.lease.first.IsZero() {
+		e.lease.first = now
+	}
+	e.Generation++
+	e.Coalesced++
+	if c.Record.Fields.Len() == 0 { // a delete or a hint: the last image tells where to look (law 5)
+		c.Record.Fields = e.Change.Record.Fields
+	}
+	e.Change, e.Changed, e.Fault, e.Priority = c, now, c.Fault, min(e.Priority, urgency)
+	e.Attempts, e.NotBefore, e.For, e.State = 0, time.Time{}, nil, lockstep.Ready
+	if c.Fault != nil {
+		e.State = lockstep.Parked // law 4: a record that cannot be read waits for a person, its neighbours go on
+	}
+	s.touch(f, c.Record.Key)
+	return e
+}
+
+func (s *Store) priority(f *flow, c lockstep.Change) lockstep.Priority {
+	switch {
+	case c.Op == lockstep.Delete:
+		return f.Delete
+	case f.Create == f.Update || s.set(f.Set).get(f.Side, c.Record.Key) != nil:
+		return f.Update
+	}
+	return f.Create
+}
+
+func (s *Store) touch(f *flow, key lockstep.Key) {
+	s.seq++
+	f.touched[key] = s.seq
+}
+
+// state is the entry's state as people see it: with its lease, and ready where its time has come.
+func (e *entry) state(now time.Time) lockstep.EntryState {
+	switch {
+	case e.lease != nil && e.lease.until.After(now):
+		return lockstep.Leased
+	case !e.NotBefore.IsZero() && !e.NotBefore.After(now):
+		return lockstep.Ready
+	}
+	return e.State
+}
+
+func (e *entry) rank() time.Time { return e.Captured.Add(e.Priority.Handicap()) }
+
+// Lease hands out ready entries by rank.
+func (s *Store) Lease(ctx context.Context, name string, most int, ttl time.Duration) ([]lockstep.Delivery, error) {
+	f, err := s.enterFlow(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	now := time.Now()
+	var ready []*entry
+	for _, e := range f.open {
+		if e.state(now) == lockstep.Ready {
+			ready = append(ready, e)
+		}
+	}
+	slices.SortFunc(ready, func(a, b *entry) int {
+		return cmp.Or(a.rank().Compare(b.rank()), cmp.Compare(a.ID, b.ID))
+	})
+	var out []lockstep.Delivery
+	for _, e := range ready[:min(most, len(ready))] {
+		if e.lease != nil { // its time has passed: the outcome is unknown, and its holder is fenced off (law 5)
+			e.Generation++
+			e.Tried, e.TriedAt = true, e.lease.until
+		}
+		e.State, e.NotBefore, e.For = lockstep.Ready, time.Time{}, nil
+		e.lease = &lease{generation: e.Generation, at: now, until: now.Add(ttl), coalesced: e.Coalesced}
+		s.touch(f, e.Change.Record.Key)
+		out = append(out, e.Delivery)
+	}
+	return out, nil
+}
+
+// Wait returns when the flow may have something to lease.
+func (s *Store) Wait(ctx context.Context, name string) error {
+	for {
+		f, err := s.enterFlow(ctx, name)
+		if err != nil {
+			return err
+		}
+		now, next := time.Now(), time.Time{}
+		ready := false
+		for _, e := range f.open {
+			ready = ready || e.state(now) == lockstep.Ready
+			for _, at := range []time.Time{e.NotBefore, e.leasedUntil()} {
+				if at.After(now) && (next.IsZero() || at.Before(next)) {
+					next = at
+				}
+			}
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		if ready {
+			return nil
+		}
+		if err := sleep(ctx, changed, next); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *entry) leasedUntil() time.Time {
+	if e.lease == nil {
+		return time.Time{}
+	}
+	return e.lease.until
+}
+
+// sleep waits for a change, a moment (zero for none) or the end of ctx.
+func sleep(ctx context.Context, changed <-chan struct{}, until time.Time) error {
+	var due <-chan time.Time
+	if !until.IsZero() {
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-changed:
+	case <-due:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	lockstep "github.com/lockstep-sync/lockstep"
+)
+
+// Settle closes leases, saves links and writes the timeline. Links go first, so that a Wait sees those of its own call.
+func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	type held struct {
+		f *flow
+		e *entry
+		o *lockstep.Outcome
+	}
+	var valid []held
+	for i := range outcomes {
+		o := &outcomes[i]
+		e := s.byID[o.Delivery.ID]
+		if e == nil || e.lease == nil || e.lease.generation != o.Delivery.Generation {
+			continue // the lease has gone to another
+		}
+		f := s.flows[e.Flow]
+		s.saveLinks(f, o.Link, o.Unlink)
+		valid = append(valid, held{f, e, o})
+	}
+	for _, h := range valid {
+		if h.e.lease != nil {
+			s.close(h.f, h.e, h.o)
+		}
+	}
+	for _, h := range valid {
+		if h.o.Link != nil {
+			s.appeared(h.f, h.o.Link)
+		}
+	}
+	s.wake()
+	return nil
+}
+
+// close ends the entry's lease with its outcome.
+func (s *Store) close(f *flow, e *entry, o *lockstep.Outcome) {
+	now, l := time.Now(), e.lease
+	e.lease = nil
+	s.touch(f, e.Change.Record.Key)
+	f.lastSettled = now
+	e.did(lockstep.Event{At: l.at, Did: "sent"}, step(now, o))
+	newer := e.Generation > l.generation
+	if o.Tried { // law 5
+		e.Tried, e.TriedAt = true, now
+	}
+	switch {
+	case o.Verdict == lockstep.Done && !newer:
+		s.settled(f, e)
+		s.remove(f, e)
+	case o.Verdict == lockstep.Done:
+		s.settledOlder(f, e, l)
+		if !o.Tried { // nothing of the newer generation was tried yet
+			e.Tried, e.TriedAt = false, time.Time{}
+		}
+	case !newer:
+		s.judge(e, o)
+	}
+}
+
+// most is how many steps an entry keeps: its story must not grow while it is tried again and again.
+const most = 60
+
+// did adds to the entry's story.
+func (e *entry) did(steps ...lockstep.Event) {
+	e.steps = append(e.steps, steps...)
+	e.steps = e.steps[max(0, len(e.steps)-most):]
+}
+
+// judge puts an entry that stays where its verdict says.
+func (s *Store) judge(e *entry, o *lockstep.Outcome) {
+	e.Fault = o.Fault
+	if o.Attempt {
+		e.Attempts++
+	}
+	e.State, e.NotBefore, e.For = lockstep.Ready, time.Time{}, nil
+	switch {
+	case o.Verdict == lockstep.Park:
+		e.State = lockstep.Parked
+	case o.Verdict == lockstep.Wait && o.For != nil:
+		if !s.there(*o.For) {
+			e.State, e.NotBefore, e.For = lockstep.Waits, o.RetryAt, o.For
+		}
+	case o.Verdict != lockstep.Done && !o.RetryAt.IsZero():
+		e.State, e.NotBefore = lockstep.Delayed, o.RetryAt
+	}
+}
+
+func (s *Store) remove(f *flow, e *entry) {
+	delete(f.open, e.Change.Record.Key)
+	delete(s.byID, e.ID)
+}
+
+// there tells whether the record that is waited for has a link.
+func (s *Store) there(r lockstep.Ref) bool {
+	f := s.flows[r.Flow]
+	return f != nil && s.set(f.Set).get(f.Side, r.Key) != nil
+}
+
+// appeared makes ready what waits for the link, in whatever flow.
+func (s *Store) appeared(f *flow, l *lockstep.Link) {
+	for _, e := range s.byID {
+		if e.State != lockstep.Waits || e.For == nil {
+			continue
+		}
+		of := s.flows[e.For.Flow]
+		if of != nil && of.Set == cmp.Or(l.Set, f.Set) && l.End(of.Side).Key == e.For.Key {
+			e.State, e.NotBefore, e.For = lockstep.Ready, time.Time{}, nil
+		}
+	}
+}
+
+var verdicts = [...]string{lockstep.Done: "done", lockstep.Retry: "retry", lockstep.Wait: "waiting", lockstep.Park: "parked"}
+
+// step is an outcome as a line of the story.
+func step(now time.Time, o *lockstep.Outcome) lockstep.Event {
+	ev := lockstep.Event{At: now, Did: verdicts[o.Verdict], Fault: o.Fault, Run: o.Run}
+	if o.Verdict == lockstep.Done {
+		ev.Did = cmp.Or(o.Did, ev.Did)
+	} else {
+		ev.Note = o.Did
+	}
+	if o.For != nil {
+		ev.Note = "for " + string(o.For.Key) + " of flow " + o.For.Flow
+	}
+	return ev
+}

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+// feed is one stream by one tracker, captured once for all flows that read it. Its methods are for one goroutine at
+// a time (mu).
+type feed struct {
+	name   string
+	system string
+	source lockstep.Source
+	read   lockstep.Read
+	limit  lockstep.Limit
+	flows  []*Flow
+
+	mu      sync.Mutex
+	loaded  bool
+	stored  lockstep.Position // the checkpoint
+	at      lockstep.Position // how far we have read: behind it, nothing that matters was found
+	savedAt time.Time
+	recent  *recent
+	lost    *lockstep.Fault // the position is gone: only a full sync makes it good
+}
+
+// idleSave is how often the checkpoint is saved while nothing changes: it is the clock in it that moves.
+const idleSave = 5 * time.Second
+
+// capture moves one page from the source into the queues of the feed's flows and says how many changes it took and
+// whether there is more. A feed without a checkpoint has nothing to capture: the first full sync sets it.
+func (e *Engine) capture(ctx context.Context, fd *feed) (n int, more bool, err error) {
+	fd.mu.Lock()
+	defer fd.mu.Unlock()
+	if fd.lost != nil {
+		return 0, false, fd.lost
+	}
+	if err := e.load(ctx, fd); err != nil || fd.at == nil {
+		return 0, false, err
+	}
+	page, err := fd.source.Changes(ctx, fd.read, fd.at, fd.limit)
+	if err != nil {
+		fault := lockstep.FaultOf(err).On(lockstep.About{System: fd.system, Stream: fd.read.Stream})
+		if fault.Kind == lockstep.Lost {
+			fd.lost = fault
+		}
+		return 0, false, fmt.Errorf("changes: %w", fault)
+	}
+	changes, prints := fd.recent.news(page.Changes)
+	idle := len(changes) == 0 && !page.More
+	if idle && (time.Since(fd.savedAt) < idleSave || string(page.Next) == string(fd.stored)) {
+		fd.at = page.Next // the saved one is good, too: it only reads a little more again
+		return 0, false, nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := e.store.Append(ctx, fd.name, fd.stored, changes, page.Next, page.UpTo); err != nil {
+		fd.loaded = false // whatever the store has is right
+		return 0, false, fmt.Errorf("append: %w", err)
+	}
+	fd.stored, fd.at, fd.savedAt = page.Next, page.Next, time.Now()
+	fd.recent.add(prints)
+	if a, ok := fd.source.(lockstep.Acker); ok { // law 1: only now may the source forget
+		err = a.Ack(ctx, fd.read, page.Next)
+	}
+	return len(changes), page.More, err
+}
+
+func (e *Engine) load(ctx context.Context, fd *feed) error {
+	if fd.loaded {
+		return nil
+	}
+	at, _, err := e.store.Checkpoint(ctx, fd.name)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	fd.stored, fd.at, fd.loaded, fd.recent = at, at, true, newRecent()
+	return nil
+}
+
+// resetFeed sets the checkpoint to the source's now. Only a full sync that begins after it makes this safe.
+func (e *Engine) resetFeed(ctx context.Context, fd *feed) error {
+	fd.mu.Lock()
+	defer fd.mu.Unlock()
+	page, err := fd.source.Changes(ctx, fd.read, nil, fd.limit)
+	if err != nil {
+		return fmt.Errorf("changes from now: %w", lockstep.FaultOf(err).On(lockstep.About{System: fd.system, Stream: fd.read.Stream}))
+	}
+	fd.loaded, fd.lost = false, nil
+	return e.store.Reset(ctx, fd.name, page.Next, page.UpTo)
+}
+
+// isLost tells whether the feed's position is gone, asking the source if nobody has yet.
+func (e *Engine) isLost(ctx context.Context, fd *feed) (bool, error) {
+	fd.mu.Lock()
+	defer fd.mu.Unlock()
+	if err := e.load(ctx, fd); err != nil || fd.at == nil || fd.lost != nil {
+		return fd.lost != nil, err
+	}
+	_, err := fd.source.Changes(ctx, fd.read, fd.at, lockstep.Limit{Rows: 1, Bytes: fd.limit.Bytes})
+	if lockstep.KindOf(err) == lockstep.Lost {
+		fd.lost = lockstep.FaultOf(err)
+		return true, nil
+	}
+	return false, err
+}
+
+// recent remembers what was captured last of each key, so that rows read again because of a tracker's overlap do not
+// fill the queue at every poll. Only the newest state counts: a record that went from one state to another and back
+// within a clock's tick is news. Forgetting costs a look, never a change; it holds two generations of recentSize keys.
+type recent struct{ young, old map[uint64]uint64 }
+
+const recentSize = 100_000
+
+func newRecent() *recent { return &recent{young: map[uint64]uint64{}} }
+
+// print is one captured state: hashes of its key and of all that was read.
+type print struct{ key, state uint64 }
+
+// news are the changes not captured before, with their prints to add once they are in the queue.
+func (r *recent) news(changes []lockstep.Change) ([]lockstep.Change, []print) {
+	out := make([]lockstep.Change, 0, len(changes))
+	prints := make([]print, 0, len(changes))
+	var buf []byte
+	for _, c := range changes {
+		buf = append(buf[:0], c.Record.Key...)
+		p := print{key: xxh3.Hash(buf)}
+		buf = append(buf, 0, byte(c.Op))
+		buf = append(append(buf, c.Record.Version...), 0)
+		buf = value.AppendTagged(buf, c.Record.Fields)
+		p.state = xxh3.Hash(buf)
+		last, ok := r.young[p.key]
+		if !ok {
+			last, ok = r.old[p.key]
+		}
+		if ok && last == p.state {
+			continue
+		}
+		out, prints = append(out, c), append(prints, p)
+	}
+	return out, prints
+}
+
+func (r *recent) add(prints []print) {
+	for _, p := range prints {
+		r.young[p.key] = p.state
+	}
+	if len(r.young) > recentSize {
+		r.old, r.young = r.young, map[uint64]uint64{}
+	}
+}

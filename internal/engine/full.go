@@ -1,0 +1,271 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lockstep-sync/lockstep"
+)
+
+// FullOptions say how a full sync goes.
+type FullOptions struct {
+	AllowDeletes bool // past the brake (law 9), and also after an empty read
+	Deep         bool // read the target, too: finds what was edited or lost there
+	Fresh        bool // do not resume an unfinished run
+	Observe      func(Progress)
+}
+
+// Progress is where a run stands now.
+type Progress struct {
+	Flow   string
+	Kind   lockstep.RunKind
+	Phase  string // "scan", "deletes", "deliver", "source", "target", "compare"
+	Counts lockstep.Counts
+	Total  int64 // about how many records there are to read; -1 is unknown
+}
+
+// place is how far a full run has come. It is saved as JSON in Run.Place.
+type place struct {
+	Phase   string       `json:"phase"` // "scan", then "deletes"
+	From    string       `json:"from,omitempty"`
+	After   lockstep.Key `json:"after,omitempty"` // deletes: links up to this source key are done
+	MaxID   int64        `json:"max_id"`          // links above were made after the run began
+	Linked  int64        `json:"linked"`          // how many there were then
+	Mapping string       `json:"mapping"`
+	Allowed bool         `json:"allowed,omitempty"`
+	Deep    bool         `json:"deep,omitempty"`
+}
+
+const (
+	phaseScan    = "scan"
+	phaseDeletes = "deletes"
+	settleEvery  = 2 * time.Second // how often the place is saved while nothing differs
+)
+
+// fullRun is one full sync under way.
+type fullRun struct {
+	*worker
+	opt   FullOptions
+	row   lockstep.Run
+	place place
+	seen  *bitmap
+	saved time.Time // when the place was settled last
+}
+
+// Full runs or resumes a full sync of a flow: it reads the whole source, sends what differs from the links, and
+// deletes what is gone. It needs no queue; only records that fail, or that somebody else has in hand, go there.
+func (e *Engine) Full(ctx context.Context, flow string, opt FullOptions) (lockstep.Run, error) {
+	f, err := e.flow(flow)
+	if err != nil {
+		return lockstep.Run{}, err
+	}
+	if !f.state.full.CompareAndSwap(false, true) {
+		return lockstep.Run{}, lockstep.Faultf(lockstep.CodeBusy, "a full sync of %s is under way", flow).On(f.about(""))
+	}
+	defer f.state.full.Store(false)
+	r, err := e.openFull(ctx, f, opt)
+	if err != nil {
+		return lockstep.Run{}, err
+	}
+	e.log.Info("full sync started", "flow", f.Name, "run", r.row.ID, "resumed", r.row.Counts.Read > 0)
+	err = r.steps(ctx)
+	return r.close(ctx, err)
+}
+
+// openFull finds the unfinished run or starts a new one.
+func (e *Engine) openFull(ctx context.Context, f *Flow, opt FullOptions) (*fullRun, error) {
+	lost := false
+	if f.delta() {
+		var err error
+		if lost, err = e.isLost(ctx, e.feeds[f.Feed]); err != nil {
+			return nil, err
+		}
+	}
+	opt.Fresh = opt.Fresh || lost // what an unfinished run has read already may have changed since, unseen
+	row, resumable, err := e.unfinished(ctx, f, opt)
+	if err != nil {
+		return nil, err
+	}
+	if resumable {
+		r := &fullRun{worker: e.worker(f, row.ID), opt: opt, row: row}
+		if err := json.Unmarshal(row.Place, &r.place); err != nil {
+			return nil, lockstep.NewFault(lockstep.CodePosition, fmt.Errorf("place of run %d: %w", row.ID, err)).On(f.about(""))
+		}
+		r.place.Allowed = r.place.Allowed || opt.AllowDeletes
+		r.row.State, r.row.Fault, r.row.Ended = lockstep.Running, nil, time.Time{}
+		return r, r.recover(ctx)
+	}
+	linked, maxID, err := e.store.CountLinks(ctx, f.Name)
+	if err != nil {
+		return nil, err
+	}
+	p := place{Phase: phaseScan, MaxID: maxID, Linked: linked, Mapping: f.Mapping.Hash(), Allowed: opt.AllowDeletes, Deep: opt.Deep}
+	row, err = e.store.StartRun(ctx, lockstep.Run{Flow: f.Name, Kind: lockstep.FullRun, State: lockstep.Running, Started: time.Now(), Place: p.encode()})
+	if err != nil {
+		return nil, err
+	}
+	r := &fullRun{worker: e.worker(f, row.ID), opt: opt, row: row, place: p, seen: newBitmap(nil)}
+	return r, e.baseline(ctx, f, lost)
+}
+
+// unfinished is the newest full run if it can be gone on with: it was cut off, or it stopped at the brake and the
+// deletes are allowed now. What cannot be gone on with is closed.
+func (e *Engine) unfinished(ctx context.Context, f *Flow, opt FullOptions) (lockstep.Run, bool, error) {
+	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 1})
+	if err != nil {
+		return lockstep.Run{}, false, err
+	}
+	for _, row := range rows {
+		var p place
+		sound := json.Unmarshal(row.Place, &p) == nil && p.Mapping == f.Mapping.Hash() && p.Deep == opt.Deep
+		switch {
+		case row.State == lockstep.Finished || row.State == lockstep.Failed:
+			return lockstep.Run{}, false, nil
+		case !opt.Fresh && sound && (row.State != lockstep.Stopped || opt.AllowDeletes):
+			return row, true, nil
+		}
+		row.State, row.Note, row.Ended = lockstep.Failed, "replaced by a new run", time.Now()
+		return lockstep.Run{}, false, e.abandon(ctx, f, row)
+	}
+	return lockstep.Run{}, false, nil
+}
+
+// abandon closes a run that is not gone on with. What it had in flight goes to the queue first.
+func (e *Engine) abandon(ctx context.Context, f *Flow, row lockstep.Run) error {
+	r := &fullRun{worker: e.worker(f, row.ID), row: row}
+	_ = json.Unmarshal(row.Place, &r.place) // only what was in flight matters
+	if err := r.recover(ctx); err != nil {
+		return err
+	}
+	return e.store.SaveRun(ctx, row)
+}
+
+// recover takes up what an unfinished run left. A record in flight may have been written: it becomes an entry that
+// looks before it writes, and a link where its target key is known, so that it is found even if the source record
+// is gone by now (laws 5 and 9).
+func (r *fullRun) recover(ctx context.Context) error {
+	inFlight, seen, err := r.store.Resume(ctx, r.row.ID)
+	if err != nil {
+		return fmt.Errorf("resume run %d: %w", r.row.ID, err)
+	}
+	r.seen = newBitmap(seen)
+	if len(inFlight) == 0 {
+		return nil
+	}
+	keys := make([]lockstep.Key, len(inFlight))
+	for i, in := range inFlight {
+		keys[i] = in.Key
+	}
+	links, err := r.store.Links(ctx, r.flow.Name, keys)
+	if err != nil {
+		return err
+	}
+	end := lockstep.PageEnd{Run: r.row}
+	for i, in := range inFlight {
+		if links[i].Link.ID == 0 && in.Target != "" {
+			link := lockstep.Link{Set: r.flow.Set, At: r.now()}
+			link.End(r.flow.Side).Key, link.End(r.flow.Side.Other()).Key = in.Key, in.Target
+			end.Links = append(end.Links, link)
+		}
+		change := lockstep.Change{Record: lockstep.Record{Key: in.Key}, Hint: true}
+		end.Failed = append(end.Failed, lockstep.Outcome{
+			Delivery: lockstep.Delivery{Flow: r.flow.Name, Change: change},
+			Verdict:  lockstep.Retry, RetryAt: r.now(), Tried: true, Did: "in flight when the run was cut off", Run: r.row.ID,
+		})
+	}
+	return r.store.SettlePage(ctx, r.flow.Name, end)
+}
+
+// baseline sets the feed's checkpoint to now before a first full sync reads, and after the position was lost, so that
+// the delta misses nothing from here on.
+func (e *Engine) baseline(ctx context.Context, f *Flow, lost bool) error {
+	if !f.delta() {
+		return nil
+	}
+	at, _, err := e.store.Checkpoint(ctx, f.Feed)
+	if err != nil || (at != nil && !lost) {
+		return err
+	}
+	return e.resetFeed(ctx, e.feeds[f.Feed])
+}
+
+// steps takes the run to its end, over pauses while a system is away.
+func (r *fullRun) steps(ctx context.Context) error {
+	for failures := 0; ; {
+		before := r.row.Counts.Read
+		err := r.phase(ctx)
+		if err == nil {
+			return nil
+		}
+		fault := lockstep.FaultOf(err)
+		if r.row.Counts.Read > before {
+			failures = 0
+		}
+		failures++
+		retryable := fault.Kind == lockstep.Unavailable || fault.Kind == lockstep.Throttled || fault.Kind == lockstep.Transient
+		if ctx.Err() != nil || !retryable || failures >= r.flow.Retry.Attempts {
+			return err
+		}
+		pause := max(fault.Wait, r.flow.Retry.pause(failures-1))
+		r.log.Warn("full sync pauses", "flow", r.flow.Name, "run", r.row.ID, "err", err, "pause", pause)
+		if sleep(ctx, pause) != nil {
+			return err
+		}
+	}
+}
+
+func (r *fullRun) phase(ctx context.Context) error {
+	if r.place.Phase == phaseScan {
+		if err := r.scan(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.deletes(ctx); err != nil {
+		return err
+	}
+	return r.lookAtParked(ctx)
+}
+
+// close ends the run's row as err says.
+func (r *fullRun) close(ctx context.Context, err error) (lockstep.Run, error) {
+	ctx = context.WithoutCancel(ctx)
+	fault := lockstep.FaultOf(err)
+	switch {
+	case err == nil:
+		r.row.State = lockstep.Finished
+	case fault.Code == lockstep.CodeDeleteBrake || fault.Code == lockstep.CodeShortRead:
+		r.row.State = lockstep.Stopped
+	case fault.Kind == lockstep.Invalid || fault.Kind.StopsFlow():
+		r.row.State = lockstep.Failed
+	default:
+		r.row.State = lockstep.Interrupted
+	}
+	r.row.Ended, r.row.Fault = time.Now(), fault
+	if errors.Is(err, context.Canceled) {
+		r.row.Fault = nil
+	}
+	r.row.Place = r.place.encode()
+	if saveErr := r.store.SaveRun(ctx, r.row); saveErr != nil && err == nil {
+		err = saveErr
+	}
+	r.log.Info("full sync ended", "flow", r.flow.Name, "run", r.row.ID, "state", string(r.row.State), "read", r.row.Counts.Read,
+		"created", r.row.Counts.Created, "updated", r.row.Counts.Updated, "failed", r.row.Counts.Failed)
+	return r.row, err
+}
+
+func (p place) encode() lockstep.Position {
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // texts and numbers only
+	}
+	return b
+}
+
+func (r *fullRun) observe() {
+	if r.opt.Observe != nil {
+		r.opt.Observe(Progress{Flow: r.flow.Name, Kind: lockstep.FullRun, Phase: r.place.Phase, Counts: r.row.Counts, Total: r.flow.From.About})
+	}
+}

@@ -1,0 +1,191 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/image"
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+// gone is the digest of a link whose source record is gone while the target's stays: disabled, or left alone.
+const gone = lockstep.Digest("gone")
+
+// item is one record on its way through a page: of a delivery, of a full sync, of a plan. The stages fill it in
+// order: refresh, links, map, compare, look, claim, write. A stage that closes it sets out.
+type item struct {
+	delivery lockstep.Delivery // of a full sync: made up, with ID 0
+	change   lockstep.Change   // as the source is now
+	link     lockstep.Link     // ID 0: not linked yet
+	open     bool              // the queue has an entry for it
+	again    bool              // the scan has met its key before
+	look     bool              // look at the target before writing: law 5, a first meeting, a deep read
+
+	op     lockstep.Op  // what it comes to
+	image  value.Fields // as the target would hold it
+	digest lockstep.Digest
+	target lockstep.Key // "" while unknown
+	match  string       // the match values as one text, where there are match fields
+
+	looked bool             // theirs is known
+	theirs *lockstep.Record // nil: not there
+	evict  *lockstep.Link   // a link to the same target record whose source record is gone
+
+	out *lockstep.Outcome // set once it is closed
+}
+
+func newItem(d lockstep.Delivery) *item {
+	return &item{delivery: d, change: d.Change, op: d.Change.Op, look: d.Tried}
+}
+
+func (it *item) key() lockstep.Key { return it.change.Record.Key }
+
+func (it *item) known() bool { return it.link.ID != 0 }
+
+// done closes the item as brought level, or as nothing to do.
+func (it *item) done(did string) {
+	it.out = &lockstep.Outcome{Delivery: it.delivery, Verdict: lockstep.Done, Did: did}
+}
+
+// live are the items that no stage has closed yet.
+func live(items []*item) []*item {
+	out := make([]*item, 0, len(items))
+	for _, it := range items {
+		if it.out == nil {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
+// fail closes the item with the reaction to a fault.
+func (w *worker) fail(it *item, err error) {
+	o := w.flow.react(it.delivery, lockstep.FaultOf(err), w.now())
+	it.out = &o
+}
+
+// level closes the item as equal on both sides and saves that in its link.
+func (w *worker) level(it *item, did string, version string) {
+	it.done(did)
+	it.out.Link = w.leveled(it, version)
+	it.out.Unlink = it.evict
+}
+
+// leveled is the item's link as it is once the target holds the image.
+func (w *worker) leveled(it *item, version string) *lockstep.Link {
+	link := it.link
+	link.Set, link.Run, link.At = w.flow.Set, w.run, w.now()
+	*link.End(w.flow.Side) = lockstep.End{Key: it.key(), Version: it.change.Record.Version}
+	*link.End(w.flow.Side.Other()) = lockstep.End{Key: it.target, Digest: it.digest, Version: version}
+	return &link
+}
+
+// left closes a delete that leaves the target record where it is: the link remembers that the source is gone.
+func (w *worker) left(it *item, did string) {
+	link := w.leveled(it, "")
+	link.End(w.flow.Side.Other()).Digest = gone
+	it.done(did)
+	it.out.Link = link
+}
+
+// targetKey is the key of an image in the target, "" where the target chooses it.
+func (f *Flow) targetKey(img value.Fields) lockstep.Key {
+	if f.To.ServerKeys {
+		return ""
+	}
+	parts := make([]string, len(f.To.Key))
+	for i, name := range f.To.Key {
+		v, _ := img.Get(name)
+		text, ok := v.KeyText()
+		if !ok {
+			return ""
+		}
+		parts[i] = text
+	}
+	return lockstep.MakeKey(parts...)
+}
+
+// matchValues are the values of the match fields; false where one is missing or null.
+func (f *Flow) matchValues(img value.Fields) ([]value.Value, bool) {
+	values := make([]value.Value, len(f.Match))
+	for i, name := range f.Match {
+		v, ok := img.Get(name)
+		if !ok || v.IsNull() {
+			return nil, false
+		}
+		values[i] = v
+	}
+	return values, len(values) > 0
+}
+
+// matchIsKey tells whether the match fields are just the target's key, so that writing by key is matching.
+func (f *Flow) matchIsKey() bool {
+	if f.To.ServerKeys {
+		return false
+	}
+	if len(f.Match) == 0 {
+		return true
+	}
+	if len(f.Match) != len(f.To.Key) {
+		return false
+	}
+	for i := range f.Match {
+		if f.Match[i] != f.To.Key[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// aim sets what the item's image says of its target: the digest, the key and the match values.
+func (w *worker) aim(it *item, img value.Fields) error {
+	f := w.flow
+	it.image, it.digest = img, f.Shape.Digest(img)
+	it.target = f.targetKey(img)
+	if it.target == "" && !f.To.ServerKeys && !it.known() {
+		return lockstep.Faultf(lockstep.CodeNullKey, "the mapping gives no value for the target's key %v", f.To.Key)
+	}
+	if it.known() {
+		it.target = it.link.End(f.Side.Other()).Key
+	}
+	if values, ok := f.matchValues(img); ok {
+		it.match = matchText(values)
+	}
+	return nil
+}
+
+func matchText(values []value.Value) string {
+	return string(value.AppendJSON(nil, value.List(values...)))
+}
+
+// moved tells whether a linked record is to get another key in the target.
+func (w *worker) moved(it *item) (lockstep.Key, bool) {
+	if !it.known() || it.op == lockstep.Delete {
+		return "", false
+	}
+	to := w.flow.targetKey(it.image)
+	return to, to != "" && w.flow.fold(to) != w.flow.fold(it.target)
+}
+
+// theirImage is a target record as an image: coerced, so that it compares with ours.
+func (w *worker) theirImage(r *lockstep.Record) (value.Fields, error) {
+	img, err := w.flow.Shape.Coerce(r.Fields)
+	if err != nil {
+		return value.Fields{}, fmt.Errorf("the target's own record does not fit its declared types: %w", err)
+	}
+	return img, nil
+}
+
+// equal tells whether a target record is level with our image (law 7).
+func (w *worker) equal(it *item, theirs *lockstep.Record) (bool, error) {
+	img, err := w.theirImage(theirs)
+	if err != nil {
+		return false, err
+	}
+	return w.flow.Shape.Digest(img) == it.digest || w.flow.Shape.Level(it.image, img), nil
+}
+
+// stale tells whether a digest was made by another version of law 7's definition.
+func stale(d lockstep.Digest) bool {
+	return d != "" && d != gone && !image.SameVersion(d)
+}

@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/lockstep-sync/lockstep"
+)
+
+// Run captures, delivers and runs full syncs on schedule until ctx ends, then finishes the steps in hand, settles
+// and returns.
+func (e *Engine) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, fd := range e.feeds {
+		wg.Go(func() { e.captureLoop(ctx, fd) })
+	}
+	for _, f := range e.flows {
+		row, err := e.startDelta(ctx, f)
+		if err != nil {
+			return err
+		}
+		for range max(1, f.Concurrency) {
+			wg.Go(func() { e.deliverLoop(ctx, f, row.ID) })
+		}
+		wg.Go(func() { e.scheduleLoop(ctx, f) })
+		wg.Go(func() { e.keepDelta(ctx, f, row) })
+	}
+	wg.Go(func() { e.pruneLoop(ctx) })
+	wg.Wait()
+	return nil
+}
+
+// captureLoop polls a feed: at once while there is more, otherwise after the shortest pause of its flows, or when
+// the source says that there is something.
+func (e *Engine) captureLoop(ctx context.Context, fd *feed) {
+	every := fd.flows[0].Every
+	for _, f := range fd.flows {
+		every = min(every, f.Every)
+	}
+	failures := 0
+	for ctx.Err() == nil {
+		n, more, err := e.capture(ctx, fd)
+		if n > 0 {
+			e.log.Debug("captured", "feed", fd.name, "changes", n)
+		}
+		switch {
+		case err == nil:
+			failures = 0
+			if !more {
+				e.await(ctx, fd, every)
+			}
+		case ctx.Err() != nil:
+		default:
+			failures++
+			e.captureFailed(ctx, fd, err, failures)
+		}
+	}
+}
+
+// await returns when the source may have changes.
+func (e *Engine) await(ctx context.Context, fd *feed, every time.Duration) {
+	w, ok := fd.source.(lockstep.Waiter)
+	if !ok {
+		_ = sleep(ctx, every)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, every)
+	defer cancel()
+	if err := w.Wait(ctx, fd.read, fd.at); err != nil && ctx.Err() == nil {
+		_ = sleep(ctx, every)
+	}
+}
+
+func (e *Engine) captureFailed(ctx context.Context, fd *feed, err error, failures int) {
+	fault := lockstep.FaultOf(err)
+	if !fault.Kind.StopsFlow() {
+		e.log.Warn("capture failed", "feed", fd.name, "code", string(fault.Code), "err", err)
+		_ = sleep(ctx, max(fault.Wait, Retry{From: time.Second, To: 30 * time.Second}.pause(failures-1)))
+		return
+	}
+	for _, f := range fd.flows {
+		if f.state.fault() == nil {
+			e.log.Error("flow stopped", "flow", f.Name, "code", string(fault.Code), "err", err, "next", fault.Next)
+			f.state.stop(fault)
+		}
+	}
+	_ = sleep(ctx, 5*time.Second) // a person, or a full sync, may have mended it
+}
+
+// deliverLoop is one of a flow's delivering workers.
+func (e *Engine) deliverLoop(ctx context.Context, f *Flow, run int64) {
+	w := e.worker(f, run)
+	for ctx.Err() == nil {
+		if wait := f.closedFor(time.Now()); wait > 0 {
+			_ = sleep(ctx, wait)
+			continue
+		}
+		n, fault, err := w.deliver(ctx)
+		switch {
+		case errors.Is(err, context.Canceled):
+		case err != nil:
+			e.log.Warn("delivery failed", "flow", f.Name, "err", err)
+			_ = sleep(ctx, time.Second)
+		case fault != nil:
+			e.deliverFailed(f, fault)
+		case n > 0:
+			f.state.well()
+		default:
+			_ = e.store.Wait(ctx, f.Name)
+		}
+	}
+}
+
+func (e *Engine) deliverFailed(f *Flow, fault *lockstep.Fault) {
+	if fault.Kind.StopsFlow() {
+		if f.state.fault() == nil {
+			e.log.Error("flow stopped", "flow", f.Name, "code", string(fault.Code), "err", fault, "next", fault.Next)
+			f.state.stop(fault)
+		}
+		return
+	}
+	pause := f.state.pause(fault.Wait)
+	e.log.Warn("flow pauses", "flow", f.Name, "code", string(fault.Code), "err", fault, "pause", pause)
+}
+
+// closedFor is how long the flow must not deliver from now: outside of its windows, while its breaker is open, or
+// while it waits for a person.
+func (f *Flow) closedFor(now time.Time) time.Duration {
+	if f.state.fault() != nil {
+		return time.Second
+	}
+	if at := f.state.resumeAt(); at.After(now) {
+		return at.Sub(now)
+	}
+	if !f.Window.Open(now) {
+		return max(time.Millisecond, min(time.Minute, f.Window.NextOpen(now).Sub(now)))
+	}
+	return 0
+}
+
+// Resume starts a flow again that stopped for a person. It says whether it had stopped.
+func (e *Engine) Resume(flow string) (bool, error) {
+	f, err := e.flow(flow)
+	if err != nil {
+		return false, err
+	}
+	was := f.state.fault() != nil
+	f.state.stop(nil)
+	f.state.well()
+	return was, nil
+}
+
+// scheduleLoop runs a flow's full syncs: the first one ever, one that was cut off, and those of its schedule.
+func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
+	now := f.FullNow
+	for failures := 0; ctx.Err() == nil; {
+		due, err := e.fullDue(ctx, f, now)
+		if err != nil || sleep(ctx, time.Until(due)) != nil {
+			if ctx.Err() == nil {
+				e.log.Warn("schedule", "flow", f.Name, "err", err)
+				_ = sleep(ctx, 10*time.Second)
+			}
+			continue
+		}
+		_, err = e.Full(ctx, f.Name, FullOptions{})
+		fault := lockstep.FaultOf(err)
+		switch {
+		case err == nil:
+			now, failures = false, 0
+			f.state.stop(nil)
+		case ctx.Err() != nil:
+		case fault.Code == lockstep.CodeBusy:
+			_ = sleep(ctx, time.Second)
+		default:
+			failures++
+			e.log.Error("full sync did not finish", "flow", f.Name, "code", string(fault.Code), "err", err, "next", fault.Next)
+			_ = sleep(ctx, Retry{From: 5 * time.Second, To: 10 * time.Minute}.pause(failures-1))
+		}
+	}
+}
+
+// fullDue is when the next full sync is due. A flow that never had one, or whose last was cut off, is due now; one
+// that stopped at the brake waits for a person, and for its schedule.
+func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (time.Time, error) {
+	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 1})
+	if err != nil || now {
+		return time.Now(), err
+	}
+	for _, row := range rows {
+		if row.State == lockstep.Running || row.State == lockstep.Interrupted {
+			return time.Now(), nil
+		}
+		if f.Full == nil {
+			return time.Now().Add(365 * 24 * time.Hour), nil
+		}
+		return f.Full.Next(row.Started), nil // in the past where one was missed: it is made good once
+	}
+	return time.Now(), nil
+}
+
+// startDelta opens the row that counts what the flow delivers while this process runs. Rows that a process which
+// died left open are closed.
+func (e *Engine) startDelta(ctx context.Context, f *Flow) (lockstep.Run, error) {
+	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.DeltaRun, Max: 10})
+	if err != nil {
+		return lockstep.Run{}, err
+	}
+	for _, row := range rows {
+		if row.State == lockstep.Running {
+			row.State, row.Ended = lockstep.Interrupted, time.Now()
+			if err := e.store.SaveRun(ctx, row); err != nil {
+				return lockstep.Run{}, err
+			}
+		}
+	}
+	return e.store.StartRun(ctx, lockstep.Run{Flow: f.Name, Kind: lockstep.DeltaRun, State: lockstep.Running, Started: time.Now()})
+}
+
+// keepDelta saves the counts of the flow's delta run now and then, and closes it at the end.
+func (e *Engine) keepDelta(ctx context.Context, f *Flow, row lockstep.Run) {
+	for ctx.Err() == nil {
+		_ = sleep(ctx, 10*time.Second)
+		if counts := f.state.snapshot(); counts != row.Counts {
+			row.Counts = counts
+			e.saveRun(ctx, row)
+		}
+	}
+	row.State, row.Ended, row.Counts = lockstep.Finished, time.Now(), f.state.snapshot()
+	e.saveRun(ctx, row)
+}
+
+func (e *Engine) saveRun(ctx context.Context, row lockstep.Run) {
+	if err := e.store.SaveRun(context.WithoutCancel(ctx), row); err != nil {
+		e.log.Warn("saving a run", "run", row.ID, "err", err)
+	}
+}
+
+// pruneLoop drops what is older than the retention.
+func (e *Engine) pruneLoop(ctx context.Context) {
+	if e.keep <= 0 {
+		return
+	}
+	for ctx.Err() == nil {
+		before := time.Now().Add(-e.keep)
+		if err := errors.Join(e.store.Prune(ctx, before), e.store.DeleteRuns(ctx, before)); err != nil && ctx.Err() == nil {
+			e.log.Warn("retention", "err", err)
+		}
+		_ = sleep(ctx, time.Hour)
+	}
+}

@@ -1,0 +1,418 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/mapping"
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+// worker carries pages of one flow through the stages. It is for one goroutine.
+type worker struct {
+	*Engine
+	flow *Flow
+	maps *mapping.Worker
+	run  int64 // the run that its work counts to, 0 for none
+}
+
+func (e *Engine) worker(f *Flow, run int64) *worker {
+	return &worker{Engine: e, flow: f, maps: f.Mapping.Worker(), run: run}
+}
+
+func (w *worker) now() time.Time { return time.Now() }
+
+// refresh fetches how the source's record is now, where the item is only a hint or says that it is gone (law 6).
+func (w *worker) refresh(ctx context.Context, items []*item) {
+	var asked []*item
+	for _, it := range items {
+		switch {
+		case it.change.Fault != nil:
+			w.fail(it, it.change.Fault)
+		case it.change.Hint || it.change.Op == lockstep.Delete:
+			asked = append(asked, it)
+		}
+	}
+	w.fetchOurs(ctx, asked)
+}
+
+// fetchOurs fetches by halves, so that one unreadable record hurts only itself (law 4).
+func (w *worker) fetchOurs(ctx context.Context, items []*item) {
+	if len(items) == 0 {
+		return
+	}
+	keys := make([]lockstep.Key, len(items))
+	for i, it := range items {
+		keys[i] = it.key()
+	}
+	found, err := w.flow.Source.Fetch(ctx, w.flow.Read, keys)
+	if err != nil {
+		fault := lockstep.FaultOf(err).On(lockstep.About{System: w.flow.SourceSystem, Stream: w.flow.From.Name})
+		fault.Unknown = false // reading changes nothing
+		if len(items) > 1 && perRecord(fault) {
+			w.fetchOurs(ctx, items[:len(items)/2])
+			w.fetchOurs(ctx, items[len(items)/2:])
+			return
+		}
+		for _, it := range items {
+			w.fail(it, fault)
+		}
+		return
+	}
+	byKey := make(map[lockstep.Key]lockstep.Record, len(found))
+	doubled := map[lockstep.Key]bool{}
+	for _, r := range found {
+		if first, again := byKey[r.Key]; again && !first.Fields.Equal(r.Fields) {
+			doubled[r.Key] = true
+		}
+		byKey[r.Key] = r
+	}
+	for _, it := range items {
+		if doubled[it.key()] {
+			w.fail(it, lockstep.Faultf(lockstep.CodeDoubledKey, "the source has at least two different records with key %s", it.key()))
+		} else if r, ok := byKey[it.key()]; ok {
+			it.change, it.op = lockstep.Change{Op: lockstep.Upsert, Record: r}, lockstep.Upsert
+		} else {
+			it.change.Op, it.change.Hint, it.op = lockstep.Delete, false, lockstep.Delete
+		}
+	}
+}
+
+// links looks up the links of a page at once.
+func (w *worker) links(ctx context.Context, items []*item) error {
+	keys := make([]lockstep.Key, len(items))
+	for i, it := range items {
+		keys[i] = it.key()
+	}
+	states, err := w.store.Links(ctx, w.flow.Name, keys)
+	if err != nil {
+		return fmt.Errorf("links: %w", err)
+	}
+	for i, it := range items {
+		it.link, it.open = states[i].Link, states[i].Open
+		if stale(it.link.End(w.flow.Side.Other()).Digest) {
+			it.look = true // re-label: looking finds it level, and nothing is sent
+		}
+	}
+	return nil
+}
+
+// mapAll maps the records and coerces them to images. References are looked up for the whole page at once: a first
+// pass collects them, a second maps those that have some again.
+func (w *worker) mapAll(ctx context.Context, items []*item) error {
+	refs := map[lockstep.Ref]lockstep.Key{}
+	var again []*item
+	for _, it := range items {
+		if it.op == lockstep.Delete && it.change.Record.Fields.Len() == 0 {
+			continue
+		}
+		asked := false
+		w.mapOne(it, func(ref lockstep.Ref) (lockstep.Key, bool) {
+			asked = true
+			refs[ref] = ""
+			return "0", true // any key: the result is thrown away
+		})
+		if asked {
+			it.out = nil
+			again = append(again, it)
+		}
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	if err := w.resolve(ctx, refs); err != nil {
+		return err
+	}
+	for _, it := range again {
+		w.mapOne(it, func(ref lockstep.Ref) (lockstep.Key, bool) {
+			key, ok := refs[ref]
+			return key, ok && key != ""
+		})
+	}
+	return nil
+}
+
+// resolve fills in the target keys of references; those that have no link yet stay empty.
+func (w *worker) resolve(ctx context.Context, refs map[lockstep.Ref]lockstep.Key) error {
+	byFlow := map[string][]lockstep.Key{}
+	for ref := range refs {
+		byFlow[ref.Flow] = append(byFlow[ref.Flow], ref.Key)
+	}
+	for name, keys := range byFlow {
+		side := lockstep.A
+		if f, ok := w.byName[name]; ok {
+			side = f.Side
+		}
+		states, err := w.store.Links(ctx, name, keys)
+		if err != nil {
+			return fmt.Errorf("links of %s: %w", name, err)
+		}
+		for i, key := range keys {
+			end := states[i].Link.End(side.Other())
+			if states[i].Link.ID != 0 && end.Digest != gone {
+				refs[lockstep.Ref{Flow: name, Key: key}] = end.Key
+			}
+		}
+	}
+	return nil
+}
+
+func (w *worker) mapOne(it *item, resolve mapping.Resolver) {
+	fields, keep, err := w.maps.Map(it.change.Record, resolve)
+	if err == nil && keep {
+		var img value.Fields
+		if img, err = w.flow.Shape.Coerce(fields); err == nil {
+			err = w.aim(it, img)
+		}
+	}
+	switch {
+	case it.op == lockstep.Delete: // the old image only says where to look
+		return
+	case err != nil:
+		w.fail(it, err)
+	case !keep && (it.known() || it.look): // it left the set
+		it.op = lockstep.Delete
+	case !keep:
+		it.done("filtered")
+	}
+}
+
+// compare closes what the links say is level already, and deletes that have nothing to delete.
+func (w *worker) compare(items []*item) {
+	for _, it := range items {
+		end := it.link.End(w.flow.Side.Other())
+		switch {
+		case it.op == lockstep.Upsert:
+			if !it.known() || it.look || end.Digest != it.digest {
+				break
+			}
+			if it.link.End(w.flow.Side).Version != it.change.Record.Version {
+				w.level(it, "level", end.Version)
+			} else {
+				it.done("level")
+			}
+		case it.known():
+			it.target = end.Key
+			if end.Digest == gone {
+				it.done("level")
+			}
+		case !it.look || (it.target == "" && it.match == ""):
+			it.done("level") // never there, as far as we ever wrote
+		}
+	}
+}
+
+// lookups sets look where a record is met for the first time and the target's key alone does not find it.
+func (w *worker) lookups(items []*item) {
+	if w.flow.matchIsKey() {
+		return
+	}
+	for _, it := range items {
+		if it.op == lockstep.Upsert && !it.known() && it.match != "" {
+			it.look = true
+		}
+	}
+}
+
+// lookAt reads the target's records of the items that ask for it, by key where it is known, else by match fields.
+// What is level is closed; what cannot be looked at, parked.
+func (w *worker) lookAt(ctx context.Context, items []*item) {
+	var byKey, byMatch []*item
+	for _, it := range items {
+		if !it.look {
+			continue
+		}
+		if wait := it.delivery.TriedAt.Add(w.flow.To.Grace); it.delivery.Tried && wait.After(w.now()) {
+			it.out = &lockstep.Outcome{Delivery: it.delivery, Verdict: lockstep.Retry, RetryAt: wait, Tried: true, Did: "waiting for the grace time"}
+			continue
+		}
+		switch {
+		case it.match != "" && !it.known() && !w.flow.matchIsKey():
+			byMatch = append(byMatch, it)
+		case it.target != "":
+			byKey = append(byKey, it)
+		default:
+			w.fail(it, lockstep.NewFault(lockstep.CodeBlind, errors.New("a create has an unknown outcome, the target chooses the key, and no match fields are set")))
+		}
+	}
+	w.fetchTheirs(ctx, byKey)
+	w.findTheirs(ctx, byMatch)
+	for _, it := range items {
+		if it.looked && it.out == nil {
+			w.judge(it)
+		}
+	}
+}
+
+func (w *worker) fetchTheirs(ctx context.Context, items []*item) {
+	if len(items) == 0 {
+		return
+	}
+	keys := make([]lockstep.Key, len(items))
+	for i, it := range items {
+		keys[i] = it.target
+	}
+	found, err := w.flow.Target.Fetch(ctx, w.flow.look(), keys)
+	if err != nil {
+		w.failLook(items, err)
+		return
+	}
+	byKey := make(map[lockstep.Key]*lockstep.Record, len(found))
+	for i := range found {
+		byKey[w.flow.fold(found[i].Key)] = &found[i]
+	}
+	for _, it := range items {
+		it.looked, it.theirs = true, byKey[w.flow.fold(it.target)]
+	}
+}
+
+func (w *worker) findTheirs(ctx context.Context, items []*item) {
+	if len(items) == 0 {
+		return
+	}
+	values := make([][]value.Value, len(items))
+	for i, it := range items {
+		values[i], _ = w.flow.matchValues(it.image)
+	}
+	found, err := w.flow.Target.Find(ctx, w.flow.look(), w.flow.Match, values)
+	if err != nil {
+		w.failLook(items, err)
+		return
+	}
+	for i, it := range items {
+		it.looked = true
+		switch hits := found[i]; len(hits) {
+		case 0:
+		case 1:
+			it.theirs, it.target = &hits[0], hits[0].Key
+		default:
+			w.fail(it, lockstep.Faultf(lockstep.CodeAmbiguous, "%d target records have this %v: %s and %s are the first", len(hits), w.flow.Match, hits[0].Key, hits[1].Key))
+		}
+	}
+}
+
+// failLook closes items whose look failed. Nothing was written by looking, but what was unknown stays unknown.
+func (w *worker) failLook(items []*item, err error) {
+	for _, it := range items {
+		w.fail(it, err)
+		it.out.Tried = it.delivery.Tried
+	}
+}
+
+// judge decides after a look (law 6).
+func (w *worker) judge(it *item) {
+	if it.op == lockstep.Delete {
+		if it.theirs == nil {
+			it.done("deleted")
+			it.out.Unlink = unlinkOf(it)
+		}
+		return
+	}
+	if it.theirs == nil {
+		if w.flow.To.ServerKeys {
+			it.target = "" // a new one
+		}
+		return
+	}
+	same, err := w.equal(it, it.theirs)
+	switch {
+	case err != nil:
+		w.fail(it, err)
+	case same && it.known() && it.link.End(w.flow.Side.Other()).Digest == it.digest:
+		it.done("level") // the link says so already
+	case same:
+		w.level(it, "level", it.theirs.Version)
+	}
+}
+
+func unlinkOf(it *item) *lockstep.Link {
+	if !it.known() {
+		return nil
+	}
+	link := it.link
+	return &link
+}
+
+// claim keeps a target record with the one source record it belongs to (law 3): a second claimant is parked, unless
+// the first one's source record is gone.
+func (w *worker) claim(ctx context.Context, items []*item) error {
+	var asked []*item
+	var keys []lockstep.Key
+	first := map[lockstep.Key]*item{}
+	for _, it := range items {
+		if it.op == lockstep.Delete && it.known() {
+			continue
+		}
+		key := it.target
+		if to, moved := w.moved(it); moved {
+			key = to
+		} else if it.known() {
+			first[w.flow.fold(key)] = it
+			continue
+		}
+		if key == "" {
+			continue
+		}
+		if other := first[w.flow.fold(key)]; other != nil {
+			w.claimed(it, key, other.key())
+			continue
+		}
+		first[w.flow.fold(key)] = it
+		asked, keys = append(asked, it), append(keys, key)
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	owners, err := w.store.LinksTo(ctx, w.flow.Name, keys)
+	if err != nil {
+		return fmt.Errorf("links by target: %w", err)
+	}
+	return w.evict(ctx, asked, owners)
+}
+
+// evict asks the source whether the owners of claimed target records are still there.
+func (w *worker) evict(ctx context.Context, asked []*item, owners []lockstep.Link) error {
+	var held []int
+	var keys []lockstep.Key
+	for i, it := range asked {
+		owner := owners[i].End(w.flow.Side).Key
+		if owners[i].ID == 0 || owner == it.key() {
+			continue
+		}
+		held, keys = append(held, i), append(keys, owner)
+	}
+	if len(held) == 0 {
+		return nil
+	}
+	found, err := w.flow.Source.Fetch(ctx, w.flow.Read, keys)
+	if err != nil {
+		return fmt.Errorf("fetch the owners of claimed records: %w", err)
+	}
+	there := map[lockstep.Key]bool{}
+	for _, r := range found {
+		there[r.Key] = true
+	}
+	for _, i := range held {
+		it, owner := asked[i], owners[i]
+		switch {
+		case there[owner.End(w.flow.Side).Key]:
+			w.claimed(it, owner.End(w.flow.Side.Other()).Key, owner.End(w.flow.Side).Key)
+		case it.op == lockstep.Delete:
+			it.done("level")
+		default:
+			it.evict = &owner
+		}
+	}
+	return nil
+}
+
+func (w *worker) claimed(it *item, target, owner lockstep.Key) {
+	if it.op == lockstep.Delete { // not ours to delete
+		it.done("level")
+		return
+	}
+	w.fail(it, lockstep.Faultf(lockstep.CodeClaimed, "target record %s belongs to source record %s; source record %s maps to it, too", target, owner, it.key()))
+}

@@ -1,0 +1,232 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/lockstep-sync/lockstep"
+)
+
+// SyncOptions say how a one-time sync goes.
+type SyncOptions struct {
+	FullOptions
+	Full     bool          // a full sync even where a delta would do
+	Patience time.Duration // how long to wait for entries that back off or wait for a reference while nothing moves; 0 is 3 s
+}
+
+// Sync brings flows level once: a full sync where it is asked for or was never finished, else what changed since;
+// then it empties their queues. The flows run at the same time. One row comes back for each flow, in their order.
+func (e *Engine) Sync(ctx context.Context, flows []string, opt SyncOptions) ([]lockstep.Run, error) {
+	rows := make([]lockstep.Run, len(flows))
+	errs := make([]error, len(flows))
+	var wg sync.WaitGroup
+	for i, name := range flows {
+		wg.Go(func() { rows[i], errs[i] = e.fill(ctx, name, opt) })
+	}
+	wg.Wait()
+	drained := e.drain(ctx, flows, rows, opt)
+	return rows, errors.Join(append(errs, drained)...)
+}
+
+// fill is the first half of a sync: a full sync, or the capture of what changed.
+func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockstep.Run, error) {
+	f, err := e.flow(name)
+	if err != nil {
+		return lockstep.Run{}, err
+	}
+	full, err := e.needsFull(ctx, f, opt)
+	if err != nil {
+		return lockstep.Run{}, err
+	}
+	if full {
+		row, err := e.Full(ctx, name, opt.FullOptions)
+		if err == nil && f.delta() {
+			_, err = e.captureAll(ctx, f)
+		}
+		return row, err
+	}
+	row, err := e.store.StartRun(ctx, lockstep.Run{Flow: name, Kind: lockstep.DeltaRun, State: lockstep.Running, Started: time.Now()})
+	if err != nil {
+		return row, err
+	}
+	row.Counts.Read, err = e.captureAll(ctx, f)
+	return row, err
+}
+
+// needsFull tells whether a sync has to read everything: on request, without a tracker, before the first full sync
+// was finished, and to go on with one that was cut off.
+func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool, error) {
+	if opt.Full || !f.delta() {
+		return true, nil
+	}
+	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun})
+	if err != nil {
+		return false, err
+	}
+	if len(rows) > 0 && (rows[0].State == lockstep.Running || rows[0].State == lockstep.Interrupted) {
+		return true, nil
+	}
+	for _, row := range rows {
+		if row.State == lockstep.Finished {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// captureAll captures until there is no more now.
+func (e *Engine) captureAll(ctx context.Context, f *Flow) (int64, error) {
+	var total int64
+	for {
+		n, more, err := e.capture(ctx, e.feeds[f.Feed])
+		total += int64(n)
+		if err != nil || !more {
+			return total, err
+		}
+		if err := ctx.Err(); err != nil {
+			return total, err
+		}
+	}
+}
+
+// drain empties the queues of flows and adds what came of it to their rows.
+func (e *Engine) drain(ctx context.Context, flows []string, rows []lockstep.Run, opt SyncOptions) error {
+	patience := opt.Patience
+	if patience == 0 {
+		patience = 3 * time.Second
+	}
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	progress := time.Now()
+	active := make([]*Flow, 0, len(flows))
+	before := make([]lockstep.Counts, len(flows))
+	for i, name := range flows {
+		f, err := e.flow(name)
+		if err != nil || rows[i].ID == 0 {
+			continue
+		}
+		before[i] = f.state.snapshot()
+		active = append(active, f)
+		for range max(1, f.Concurrency) {
+			wg.Go(func() {
+				err := e.drainLoop(work, f, rows[i].ID, func() {
+					mu.Lock()
+					defer mu.Unlock()
+					progress = time.Now()
+				})
+				if err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					errs = append(errs, err)
+				}
+			})
+		}
+	}
+	err := e.untilIdle(ctx, active, opt, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Since(progress) > patience || len(errs) > 0
+	})
+	stop()
+	wg.Wait()
+	for i, name := range flows {
+		if f := e.byName[name]; f != nil && rows[i].ID != 0 {
+			err = errors.Join(err, e.endRow(ctx, &rows[i], minus(f.state.snapshot(), before[i])))
+		}
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+// drainLoop delivers until ctx ends, or the flow cannot go on.
+func (e *Engine) drainLoop(ctx context.Context, f *Flow, run int64, moved func()) error {
+	w := e.worker(f, run)
+	for failures := 0; ctx.Err() == nil; {
+		n, fault, err := w.deliver(ctx)
+		switch {
+		case err != nil:
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		case fault != nil:
+			failures++
+			if fault.Kind.StopsFlow() || failures >= f.Retry.Attempts {
+				return fault
+			}
+			moved()
+			_ = sleep(ctx, max(fault.Wait, f.Retry.pause(failures-1)))
+		case n > 0:
+			failures = 0
+			moved()
+		default:
+			wait, cancel := context.WithTimeout(ctx, time.Second)
+			_ = e.store.Wait(wait, f.Name)
+			cancel()
+		}
+	}
+	return nil
+}
+
+// untilIdle returns when no entry of the flows is ready or leased, and those that back off or wait have been given
+// their time.
+func (e *Engine) untilIdle(ctx context.Context, flows []*Flow, opt SyncOptions, tired func() bool) error {
+	for ctx.Err() == nil {
+		busy, later := false, false
+		for _, f := range flows {
+			s, err := e.store.Status(ctx, f.Name)
+			if err != nil {
+				return fmt.Errorf("status: %w", err)
+			}
+			busy = busy || s.Ready+s.Leased > 0
+			later = later || s.Delayed+s.Waiting > 0
+			if opt.Observe != nil {
+				opt.Observe(Progress{Flow: f.Name, Kind: lockstep.DeltaRun, Phase: "deliver", Counts: f.state.snapshot(), Total: s.Ready + s.Leased})
+			}
+		}
+		if (!busy && !later) || (tired() && !busy) {
+			return nil
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// endRow closes a delta's row, and adds to a full sync's what its queue came to.
+func (e *Engine) endRow(ctx context.Context, row *lockstep.Run, c lockstep.Counts) error {
+	row.Counts = plus(row.Counts, c)
+	if row.Kind == lockstep.DeltaRun {
+		row.State, row.Ended = lockstep.Finished, time.Now()
+		if ctx.Err() != nil {
+			row.State = lockstep.Interrupted
+		}
+	}
+	return e.store.SaveRun(context.WithoutCancel(ctx), *row)
+}
+
+func plus(a, b lockstep.Counts) lockstep.Counts {
+	a.Created += b.Created
+	a.Updated += b.Updated
+	a.Deleted += b.Deleted
+	a.Level += b.Level
+	a.Filtered += b.Filtered
+	a.Failed += b.Failed
+	return a
+}
+
+func minus(a, b lockstep.Counts) lockstep.Counts {
+	a.Created -= b.Created
+	a.Updated -= b.Updated
+	a.Deleted -= b.Deleted
+	a.Level -= b.Level
+	a.Filtered -= b.Filtered
+	a.Failed -= b.Failed
+	return a
+}

@@ -1,0 +1,107 @@
+package sqlite
+
+import (
+	"encoding/hex"
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+var errDigits = errors.New("the column stores numbers as floats, which cannot hold this many digits: declare it DECIMAL_TEXT to keep decimals exact")
+
+// encode is what is bound to store v in the column, chosen so that reading gives v back. Where SQLite would change
+// the value in silence, it is an error instead.
+func encode(c *sqlkit.Column, v value.Value) (any, error) {
+	info := infoOf(c.Field)
+	switch v.Kind() {
+	case value.KindNull:
+		return nil, nil
+	case value.KindBool:
+		if info.affinity == text {
+			return strconv.FormatBool(v.Bool()), nil
+		}
+		if v.Bool() {
+			return int64(1), nil
+		}
+		return int64(0), nil
+	case value.KindInt:
+		return v.Int(), nil
+	case value.KindFloat:
+		if math.IsNaN(v.Float()) {
+			return "NaN", nil
+		}
+		return v.Float(), nil
+	case value.KindDecimal:
+		return encodeDecimal(info.affinity, v.Decimal())
+	case value.KindText:
+		return v.Text(), nil
+	case value.KindBytes:
+		if b := v.Bytes(); b != nil {
+			return b, nil
+		}
+		return []byte{}, nil
+	case value.KindTime:
+		return string(appendTime(nil, info.kind, v.Time())), nil
+	}
+	return string(value.AppendJSON(nil, v)), nil
+}
+
+func encodeDecimal(a affinity, d value.Decimal) (any, error) {
+	plain := d.Trim().String()
+	switch a {
+	case text, none:
+		return d.String(), nil
+	case real:
+		return strconv.ParseFloat(plain, 64)
+	}
+	if n, err := strconv.ParseInt(plain, 10, 64); err == nil {
+		return n, nil
+	}
+	f, err := strconv.ParseFloat(plain, 64)
+	if err != nil {
+		return nil, errDigits
+	}
+	if back, err := value.ParseDecimal(strconv.FormatFloat(f, 'g', -1, 64)); err != nil || back.Trim().String() != plain {
+		return nil, errDigits
+	}
+	return f, nil
+}
+
+// appendTime writes a time the way SQLite's own functions read it; an instant in UTC with a Z.
+func appendTime(b []byte, kind value.TypeKind, t time.Time) []byte {
+	t = t.UTC()
+	switch kind {
+	case value.DateType:
+		return sqlkit.AppendTime(b, t, 0)
+	case value.WallType:
+		return sqlkit.AppendTime(b, t, ' ')
+	}
+	return append(sqlkit.AppendTime(b, t, 'T'), 'Z')
+}
+
+// keyParam is what is bound to find a key field's text. SQLite's affinity makes a number of it where the column
+// holds numbers; a column without affinity is compared as it is, so a text that looks like a number is bound as one.
+func keyParam(c *sqlkit.Column, part string) any {
+	if affinityOf(c.Type.Native) != none {
+		return part
+	}
+	if c.Type.Kind == value.BytesType {
+		if b, err := hex.DecodeString(part); err == nil {
+			return b
+		}
+		return part
+	}
+	if n, err := strconv.ParseInt(part, 10, 64); err == nil && strconv.FormatInt(n, 10) == part {
+		return n
+	}
+	return part
+}
+
+func valueFault(err error, t *sqlkit.Table, key lockstep.Key, field string) *lockstep.Fault {
+	return lockstep.NewFault(lockstep.CodeValue, err).On(lockstep.About{Stream: t.Stream.Name, Key: key, Field: field})
+}

@@ -75,6 +75,7 @@ var house = []place{
 	{path: "internal/arch", floor: Beside},
 	{path: "internal/bench", floor: Beside},
 	{path: "internal/chaos", floor: Beside},
+	{path: "internal/pgserver", floor: Beside},
 	{path: "internal/testreport", floor: Beside},
 	{path: "internal/deps", floor: Beside},
 }

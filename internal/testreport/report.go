@@ -127,10 +127,10 @@ func reason(output []string) string {
 	return "no reason given"
 }
 
-// refused are the skips whose reason does not begin with allowed; "" allows none.
-func (rp *report) refused(allowed string) []outcome {
+// refused are the skips whose reason begins with none of allowed.
+func (rp *report) refused(allowed []string) []outcome {
 	return slices.DeleteFunc(slices.Clone(rp.skipped), func(o outcome) bool {
-		return allowed != "" && strings.HasPrefix(o.reason, allowed)
+		return slices.ContainsFunc(allowed, func(a string) bool { return strings.HasPrefix(o.reason, a) })
 	})
 }
 

@@ -60,7 +60,7 @@ func TestSkipsThatAreRefused(t *testing.T) {
 	if got := rp.refused(needsData); len(got) != 1 || got[0].test != "TestServer" {
 		t.Errorf("where the data is absent: %v", got)
 	}
-	if got := rp.refused(""); len(got) != 2 {
+	if got := rp.refused(nil); len(got) != 2 {
 		t.Errorf("where nothing is allowed: %v", got)
 	}
 }

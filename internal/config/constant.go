@@ -2,7 +2,6 @@ package config
 
 import (
 	"regexp"
-	"strings"
 
 	"go.yaml.in/yaml/v4"
 
@@ -53,7 +52,7 @@ func (d *decoder) simpleConstant(n *yaml.Node, at path) (value.Value, bool) {
 		}
 		return value.Null, true
 	case "!!bool":
-		b, err := parseBool(strings.ToLower(n.Value))
+		b, err := parseBool(n.Value)
 		return value.Bool(b), err == nil
 	case "!!int", "!!float":
 		return d.numberConstant(n, at)
@@ -86,7 +85,7 @@ type constsShape struct{}
 func (constsShape) absent(*decoder) []Const { return nil }
 
 func (constsShape) describe() *doc {
-	return &doc{word: "fields with their values", table: true, item: &doc{word: "a value", schema: map[string]any{}}}
+	return &doc{word: "fields with their values", table: true, least: 1, item: &doc{word: "a value", schema: map[string]any{}}}
 }
 
 func (constsShape) decode(d *decoder, n *yaml.Node, at path) ([]Const, bool) {

@@ -23,6 +23,7 @@ var trackShape = object[Track]{
 		at("overlap", lasting(0, 24*time.Hour), func(t *Track) *time.Duration { return &t.Overlap },
 			"with timestamp: how far behind its place to read again; by default what the connector thinks right"),
 	},
+	also: whenThen("by", lockstep.Timestamp, needs("field"), map[string]any{"properties": map[string]any{"field": false}}),
 	check: func(d *decoder, n *yaml.Node, at path, t *Track) {
 		stamped := t.By == lockstep.Timestamp
 		switch {
@@ -61,6 +62,7 @@ var toShape = object[To]{
 			"what verify's repair and a deep full sync do with a record that was edited in the target; a one-way flow does not notice such edits by itself",
 			standard("overwrite")),
 	},
+	also: whenThen("on_delete", DisableIt, needs("disable"), map[string]any{"properties": map[string]any{"disable": false}}),
 	check: func(d *decoder, n *yaml.Node, at path, t *To) {
 		switch {
 		case t.OnDelete == DisableIt && len(t.Disable) == 0:
@@ -85,6 +87,11 @@ var fullShape = optional[fullPlan]{object[fullPlan]{
 		at("every", lasting(time.Second, 366*24*time.Hour), func(f *fullPlan) *time.Duration { return &f.every }, "or how often"),
 		at("zone", zone, func(f *fullPlan) **time.Location { return &f.zone }, "the time zone of `cron`; by default the flow's"),
 		at("at_start", boolean, func(f *fullPlan) *bool { return &f.atStart }, "also whenever `lockstep run` starts", standard("false")),
+	},
+	also: map[string]any{
+		"not": needs("cron", "every"),
+		"anyOf": []any{needs("cron"), needs("every"),
+			map[string]any{"required": []string{"at_start"}, "properties": map[string]any{"at_start": map[string]any{"const": true}}}},
 	},
 	check: func(d *decoder, n *yaml.Node, at path, f *fullPlan) {
 		switch {

@@ -79,9 +79,9 @@ func (d *decoder) parse(text []byte) (*yaml.Node, bool) {
 func (d *decoder) syntax(err error) {
 	d.src.hideSuspects()
 	load, ok := errors.AsType[*yaml.LoadError](err)
-	if !ok {
+	if !ok || load.Mark.Line == 0 {
 		message := "the file is not valid YAML"
-		switch text := err.Error(); { // these two have no place
+		switch text := err.Error(); {
 		case strings.Contains(text, "no documents"):
 			message = "the file holds no settings"
 		case strings.Contains(text, "found multiple"):

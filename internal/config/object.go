@@ -1,21 +1,24 @@
 package config
 
 import (
+	"strings"
+
 	"go.yaml.in/yaml/v4"
 )
 
 // object is a mapping with known names.
 type object[T any] struct {
 	fields []field[T]
+	also   map[string]any                                // what else the JSON schema says of it: what check looks at
 	check  func(d *decoder, n *yaml.Node, at path, v *T) // of the whole, when its parts are right
 }
 
 // field is one setting of an object.
 type field[T any] struct {
 	fieldDoc
-	secret bool
-	read   func(d *decoder, n *yaml.Node, at path, into *T) bool
-	preset func(d *decoder, into *T)
+	describe func() *doc // not yet when the shapes are made: they hold each other
+	read     func(d *decoder, n *yaml.Node, at path, into *T) bool
+	preset   func(d *decoder, into *T)
 }
 
 // trait is a property of a field beyond name, shape and help.
@@ -28,7 +31,7 @@ func standard(text string) trait { return func(f *fieldDoc) { f.standard = text 
 
 // at is the setting name of a T, kept where slot says.
 func at[T, V any](name string, s shape[V], slot func(*T) *V, help string, traits ...trait) field[T] {
-	f := field[T]{fieldDoc: fieldDoc{name: name, help: help, doc: s.describe()}}
+	f := field[T]{fieldDoc: fieldDoc{name: name, help: help}, describe: s.describe}
 	for _, t := range traits {
 		t(&f.fieldDoc)
 	}
@@ -60,6 +63,9 @@ func (o object[T]) decode(d *decoder, n *yaml.Node, at path) (T, bool) {
 	defer leave()
 	there := map[string]bool{}
 	for _, p := range pairs {
+		if at == "" && strings.HasPrefix(p.name, "x-") {
+			continue // a place for anchors
+		}
 		there[p.name] = true
 		f := o.field(p.name)
 		if f == nil {
@@ -123,8 +129,9 @@ func (o object[T]) absent(d *decoder) (v T) {
 }
 
 func (o object[T]) describe() *doc {
-	out := &doc{word: "settings"}
+	out := &doc{word: "settings", also: o.also}
 	for _, f := range o.fields {
+		f.doc = f.describe()
 		out.fields = append(out.fields, f.fieldDoc)
 	}
 	return out

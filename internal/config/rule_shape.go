@@ -16,7 +16,7 @@ type exprShape struct{}
 func (exprShape) absent(*decoder) *Expr { return nil }
 
 func (exprShape) describe() *doc {
-	return &doc{word: "an expression", schema: map[string]any{"type": "string"}}
+	return &doc{word: "an expression", schema: map[string]any{"type": "string", "pattern": `\S`}}
 }
 
 func (exprShape) decode(d *decoder, n *yaml.Node, at path) (*Expr, bool) {
@@ -74,7 +74,7 @@ type rulesShape struct{}
 func (rulesShape) absent(*decoder) []Rule { return nil }
 
 func (rulesShape) describe() *doc {
-	return &doc{word: "fields of the target with their rules", table: true, item: ruleDoc()}
+	return &doc{word: "fields of the target with their rules", table: true, least: 1, item: ruleDoc()}
 }
 
 func (rulesShape) decode(d *decoder, n *yaml.Node, at path) ([]Rule, bool) {
@@ -114,6 +114,7 @@ var ruleShape = object[ruleForm]{
 		at("const", shape[*value.Value](constShape{}), func(r *ruleForm) **value.Value { return &r.konst }, "or a value as it is"),
 		at("null", nullPolicy, func(r *ruleForm) *NullPolicy { return &r.null }, "what a null does to this field; by default as the flow's `nulls` says"),
 	},
+	also: map[string]any{"oneOf": []any{needs("expr"), needs("const")}},
 	check: func(d *decoder, n *yaml.Node, at path, r *ruleForm) {
 		if (r.expr == nil) == (r.konst == nil) {
 			d.report(n, at, "", "%s needs `expr` or `const`: one of them", at)

@@ -24,6 +24,9 @@ type doc struct {
 	fields   []fieldDoc     // of an object
 	item     *doc           // of a list, or of each value of a table
 	table    bool           // item is under a name
+	names    string         // of a table: the pattern of the names
+	least    int            // of a table: how many there must be
+	also     map[string]any // of an object: further keywords of its schema
 	variants []*doc         // one of these
 }
 
@@ -183,4 +186,10 @@ func (t table[V]) decode(d *decoder, n *yaml.Node, at path) ([]named[V], bool) {
 
 func (t table[V]) absent(*decoder) []named[V] { return nil }
 
-func (t table[V]) describe() *doc { return &doc{word: "names", item: t.item.describe(), table: true} }
+func (t table[V]) describe() *doc {
+	out := &doc{word: "names", item: t.item.describe(), table: true}
+	if t.check != nil {
+		out.names = namePattern
+	}
+	return out
+}

@@ -14,7 +14,7 @@ import (
 
 // The leaves.
 var (
-	text = scalar[string]{"a text", map[string]any{"type": []string{"string", "number", "boolean"}}, func(text string) (string, error) {
+	text = scalar[string]{"a text", map[string]any{"type": []string{"string", "number", "boolean"}, "pattern": `\S`}, func(text string) (string, error) {
 		if strings.TrimSpace(text) == "" {
 			return "", errors.New("is empty")
 		}

@@ -92,15 +92,19 @@ func (s *source) show(line, col int) (text string, caret int) {
 			caret = shown + 1
 		}
 		if s.masked(at) {
-			if !masked {
-				b.WriteString("***")
-				shown += 3
-				if to := s.maskEnd(at); to <= end && runes[to-1] != '@' {
-					b.WriteByte(' ')
-					shown++
-				}
+			if masked {
+				continue
 			}
 			masked = true
+			hidden := runes[i:min(s.maskEnd(at)-1, end)]
+			sign := "***"
+			if strings.TrimSpace(string(hidden)) == "" {
+				sign = string(hidden)
+			} else if n := len(hidden); hidden[n-1] == ' ' || i+n < end && runes[i+n] != '@' {
+				sign += " "
+			}
+			b.WriteString(sign)
+			shown += len(sign)
 			continue
 		}
 		masked = false
@@ -172,7 +176,8 @@ var secretKey = regexp.MustCompile(`(?i)(pass|pwd|secret|token|key|dsn|url|uri|a
 func (s *source) hideSuspects() {
 	under := -1
 	for i, line := range s.lines {
-		indent := len(line) - len(strings.TrimLeft(line, " \t"))
+		blank := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+		indent := len(blank) + 7*strings.Count(blank, "\t")
 		if strings.TrimSpace(line) == "" {
 			continue
 		}

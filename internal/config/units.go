@@ -144,9 +144,9 @@ func parseInt(text string) (int64, error) {
 
 func parseBool(text string) (bool, error) {
 	switch text {
-	case "true":
+	case "true", "True", "TRUE":
 		return true, nil
-	case "false":
+	case "false", "False", "FALSE":
 		return false, nil
 	}
 	return false, errors.New("is neither true nor false")

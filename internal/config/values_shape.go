@@ -36,8 +36,9 @@ type valuesShape struct{}
 func (valuesShape) absent(*decoder) []ValueMap { return nil }
 
 func (valuesShape) describe() *doc {
-	inline := &doc{word: "values with what they become", table: true, item: &doc{word: "a value", schema: map[string]any{}}}
-	return &doc{word: "value maps by name", table: true, item: &doc{word: "values with what they become, or a file",
+	inline := &doc{word: "values with what they become", table: true, item: &doc{word: "a value", schema: map[string]any{}},
+		also: map[string]any{"not": needs("csv")}}
+	return &doc{word: "value maps by name", table: true, names: namePattern, item: &doc{word: "values with what they become, or a file",
 		variants: []*doc{mapFileShape.describe(), inline}}}
 }
 

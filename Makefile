@@ -67,7 +67,7 @@ gen: ## everything that is generated from the code
 
 .PHONY: bench
 bench: build ## figures for docs/performance.md: 1,000,000 rows beside the limits of psql; about 15 minutes
-	go run ./internal/bench -lockstep bin/lockstep -out bench.md $(BENCHFLAGS)
+	go run ./internal/bench -lockstep bin/lockstep -out docs/performance.md $(BENCHFLAGS)
 
 .PHONY: chaos
 chaos: build ## kill -9 the real binary 200 times under load, then compare (KILLS=, SEED=)
@@ -92,4 +92,4 @@ cover: ## the share of code that the tests reach, by package and in all
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin coverage.out bench.md
+	rm -rf bin coverage.out

@@ -147,6 +147,9 @@ func wide(d value.Decimal) *apd.Decimal {
 }
 
 func fromWide(d *apd.Decimal) (value.Decimal, error) {
+	if d.NumDigits()+max(0, int64(d.Exponent)) > MaxDigits || int64(d.Exponent) < -MaxDigits {
+		return value.Decimal{}, ErrDigits
+	}
 	out, err := value.ParseDecimal(d.Text('f'))
 	if err != nil {
 		return out, ErrDigits

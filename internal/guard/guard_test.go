@@ -29,15 +29,6 @@ func TestAssertions(t *testing.T) {
 		bare
 		lockstep.Source
 	}
-	type all struct {
-		bare
-		lockstep.Source
-		lockstep.Target
-		lockstep.Acker
-		lockstep.Waiter
-		lockstep.Confirmer
-	}
-	_ = all{} // Fetch would be ambiguous: full is all with it settled
 	type writes struct {
 		bare
 		lockstep.Target
@@ -87,10 +78,10 @@ func TestAssertions(t *testing.T) {
 func catalogue(t *testing.T) *memory.System {
 	t.Helper()
 	sys := memory.New()
-	sys.Define(lockstep.Stream{Name: "products", Key: []string{"sku"}, Fields: []lockstep.Field{
+	sys.DefineStream(lockstep.Stream{Name: "products", Key: []string{"sku"}, Fields: []lockstep.Field{
 		{Name: "sku", Type: value.Type{Kind: value.TextType}}, {Name: "name", Type: value.Type{Kind: value.TextType}},
 		{Name: "cost", Type: value.Type{Kind: value.IntType}}, {Name: "moved", Type: value.Type{Kind: value.InstantType}},
-	}}, memory.Rules{})
+	}})
 	return sys
 }
 

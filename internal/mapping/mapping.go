@@ -16,19 +16,19 @@ import (
 
 // Mapping is a compiled Spec. It does not change and may be shared; each goroutine takes a Worker of its own.
 type Mapping struct {
-	flow    string
-	source  lockstep.Stream
-	fields  []string // of the source, in order
-	rules   []rule
-	filter  *rule
-	top     []output // the target's fields
-	names   *value.Names
-	reads   []string
-	links   []string
-	lets    int
-	frames  int
-	hash    string
-	clauses int // rules that need the interpreter
+	flow   string
+	source lockstep.Stream
+	fields []string // of the source, in order
+	rules  []rule
+	filter *rule
+	top    []output // the target's fields
+	names  *value.Names
+	reads  []string
+	links  []string
+	lets   int
+	frames int
+	hash   string
+	flat   bool // every target field is given by one rule
 }
 
 // rule is a compiled Rule.
@@ -213,11 +213,7 @@ func (m *Mapping) finish(c *compiler, s Spec) {
 	}
 	m.links = slices.Sorted(maps.Keys(c.links))
 	m.lets, m.frames = c.maxLets, maxNesting
-	for _, r := range m.rules {
-		if r.run != nil {
-			m.clauses++
-		}
-	}
+	m.flat = !slices.ContainsFunc(m.top, func(o output) bool { return o.tree != nil })
 	m.hash = m.sum(s)
 }
 

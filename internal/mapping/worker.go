@@ -22,21 +22,23 @@ const (
 // Worker runs a mapping; one goroutine at a time. It reuses its memory from record to record, but what it returns is
 // the caller's.
 type Worker struct {
-	m       *Mapping
-	values  []value.Value // of the record
-	names   *value.Names
-	at      []int // of each source field: where it stands in values, or -1
-	opened  []value.Value
-	openGen []uint64
-	gen     uint64
-	lets    []value.Value
-	frames  []frame
-	stack   []value.Value
-	short   bool // ?. met a null: the rest of its chain is null
-	steps   int
-	memory  int
-	resolve Resolver
-	zones   zones
+	m      *Mapping
+	values []value.Value // of the record
+	names  *value.Names
+	at     []int // of each source field: where it stands in values, or -1
+	// straight says that the record's values are the result as they stand: every field a copy, in the same order.
+	straight bool
+	opened   []value.Value
+	openGen  []uint64
+	gen      uint64
+	lets     []value.Value
+	frames   []frame
+	stack    []value.Value
+	short    bool // ?. met a null: the rest of its chain is null
+	steps    int
+	memory   int
+	resolve  Resolver
+	zones    zones
 
 	out     []value.Value
 	skipped []bool
@@ -74,6 +76,13 @@ func (w *Worker) Map(rec lockstep.Record, resolve Resolver) (fields value.Fields
 			return value.Fields{}, false, nil
 		}
 	}
+	if w.straight {
+		return w.m.names.Fields(w.values), true, nil // values are immutable: the record's own serve
+	}
+	out, anySkipped := w.out, false
+	if w.m.flat {
+		out = make([]value.Value, len(w.m.rules)) // becomes the result's
+	}
 	for i := range w.m.rules {
 		r := &w.m.rules[i]
 		v := value.Null
@@ -91,11 +100,15 @@ func (w *Worker) Map(rec lockstep.Record, resolve Resolver) (fields value.Fields
 		w.skipped[i] = false
 		if v.IsNull() && r.Null != SendNull {
 			w.skipped[i] = r.Null == SkipNull
+			anySkipped = anySkipped || w.skipped[i]
 			v = r.empty
 		}
-		w.out[i] = v
+		out[i] = v
 	}
-	return w.gather(), true, nil
+	if w.m.flat && !anySkipped {
+		return w.m.names.Fields(out), true, nil
+	}
+	return w.gather(out), true, nil
 }
 
 // begin makes the worker ready for a record.
@@ -109,6 +122,11 @@ func (w *Worker) begin(rec lockstep.Record, resolve Resolver) {
 			if names != nil {
 				w.at[i] = names.Index(name)
 			}
+		}
+		w.straight = w.m.flat && names != nil && names.Len() == len(w.m.rules)
+		for i := range w.m.rules {
+			r := &w.m.rules[i]
+			w.straight = w.straight && r.copy >= 0 && w.at[r.copy] == i && r.Null == SendNull
 		}
 	}
 }
@@ -149,7 +167,7 @@ func (w *Worker) wrong(r *rule, text string) *lockstep.Fault {
 }
 
 // gather puts the rules' values together.
-func (w *Worker) gather() value.Fields {
+func (w *Worker) gather(out []value.Value) value.Fields {
 	top := w.m.top
 	values := make([]value.Value, 0, len(top))
 	var absent []bool
@@ -157,9 +175,9 @@ func (w *Worker) gather() value.Fields {
 		o := &top[i]
 		v, present := value.Null, true
 		if o.tree != nil {
-			v, present = o.tree.build(w.out, w.skipped)
+			v, present = o.tree.build(out, w.skipped)
 		} else {
-			v, present = w.out[o.rule], !w.skipped[o.rule]
+			v, present = out[o.rule], !w.skipped[o.rule]
 		}
 		if present {
 			values = append(values, v)

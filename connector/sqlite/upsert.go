@@ -8,129 +8,53 @@ import (
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
 )
 
-// upsert is the statements for one group: the columns it binds, in order.
-type upsert struct {
-	table   *sqlkit.Table
-	columns []*sqlkit.Column
-	field   []int // where the column stands in the write's fields, or -1 for a key field that comes from the key
-	key     []int // where the key fields stand in columns
-}
+// upsert is the statements for one group.
+type upsert struct{ *sqlkit.Binding }
 
 const maxRowsPerInsert = 100
 
-func (a *applier) newUpsert(g sqlkit.Group) (*upsert, error) {
-	u := &upsert{table: a.table}
-	key, err := a.table.KeyColumns()
+func (a *applier) newUpsert(g sqlkit.Group) (upsert, error) {
+	b, err := sqlkit.Bind(a.table, g)
 	if err != nil {
-		return nil, err
+		return upsert{}, err
 	}
-	var names []string
-	if g.Names != nil {
-		names = g.Names.List()
-	}
-	if g.Keyed {
-		for i, c := range key {
-			u.columns, u.field, u.key = append(u.columns, c), append(u.field, -1), append(u.key, i)
+	for i, c := range b.Columns {
+		if b.Field[i] < 0 && g.Names != nil && affinityOf(c.Type.Native) == none {
+			b.Field[i] = g.Names.Index(c.Name) // the value knows its storage class, the key's text does not
 		}
 	}
-	for i, name := range names {
-		c := a.table.Column(name)
-		if c == nil {
-			return nil, lockstep.Faultf(lockstep.CodeNoField, "table %s has no column %q", a.table.SQL, name).On(lockstep.About{Field: name})
-		}
-		if c.ReadOnly {
-			return nil, lockstep.Faultf(lockstep.CodeNoField, "column %q is computed by the database and cannot be written", name).On(lockstep.About{Field: name})
-		}
-		if at := slices.Index(key, c); g.Keyed && at >= 0 {
-			if affinityOf(c.Type.Native) == none {
-				u.field[at] = i // the value knows its storage class, the key's text does not
-			}
-			continue
-		}
-		u.columns, u.field = append(u.columns, c), append(u.field, i)
-	}
-	if !g.Keyed {
-		for _, c := range key {
-			if at := slices.Index(u.columns, c); at >= 0 {
-				u.key = append(u.key, at)
-			}
-		}
-	}
-	return u, nil
+	return upsert{b}, nil
 }
 
 // args appends what a write binds.
-func (u *upsert) args(args []any, w *lockstep.Write) ([]any, error) {
+func (u upsert) args(args []any, w *lockstep.Write) ([]any, error) {
 	var parts []string
 	if w.Key != "" {
 		var err error
-		if parts, err = w.Key.Parts(len(u.key)); err != nil {
+		if parts, err = w.Key.Parts(len(u.Key)); err != nil {
 			return nil, err
 		}
 	}
-	for i, c := range u.columns {
-		if u.field[i] < 0 {
+	for i, c := range u.Columns {
+		if u.Field[i] < 0 {
 			args = append(args, keyParam(c, parts[i]))
 			continue
 		}
-		_, v := w.Fields.At(u.field[i])
+		_, v := w.Fields.At(u.Field[i])
 		arg, err := encode(c, v)
 		if err != nil {
-			return nil, valueFault(err, u.table, w.Key, c.Name)
+			return nil, valueFault(err, u.Table, w.Key, c.Name)
 		}
 		args = append(args, arg)
 	}
 	return args, nil
 }
 
-func (u *upsert) names() []string {
-	names := make([]string, len(u.columns))
-	for i, c := range u.columns {
-		names[i] = c.Name
+func (u upsert) insert(rows int) string {
+	if len(u.Columns) == 0 {
+		return "INSERT INTO " + u.Table.SQL + " DEFAULT VALUES"
 	}
-	return names
-}
-
-func (u *upsert) keyNames() []string {
-	names := make([]string, len(u.key))
-	for i, at := range u.key {
-		names[i] = u.columns[at].Name
-	}
-	return names
-}
-
-// complete tells whether a row can be made of the columns: a column left out must be able to stay so. SQLite checks
-// that before it looks for a conflict, so an update of some fields cannot go by INSERT otherwise.
-func (u *upsert) complete() bool {
-	for i := range u.table.Columns {
-		c := &u.table.Columns[i]
-		if !c.Nullable && !c.Default && !c.ReadOnly && !slices.Contains(u.columns, c) {
-			return false
-		}
-	}
-	return true
-}
-
-func (u *upsert) insert(rows int) string {
-	if len(u.columns) == 0 {
-		return "INSERT INTO " + u.table.SQL + " DEFAULT VALUES"
-	}
-	return "INSERT INTO " + u.table.SQL + " (" + sqlkit.QuoteAll(u.names()) + ") VALUES " + rowMarks(rows, len(u.columns))
-}
-
-// conflict is the clause that makes an insert an update where the key is there.
-func (u *upsert) conflict() string {
-	var sets []string
-	for i, c := range u.columns {
-		if !slices.Contains(u.key, i) {
-			sets = append(sets, sqlkit.Quote(c.Name)+" = excluded."+sqlkit.Quote(c.Name))
-		}
-	}
-	on := " ON CONFLICT (" + sqlkit.QuoteAll(u.keyNames()) + ") DO "
-	if len(sets) == 0 {
-		return on + "NOTHING"
-	}
-	return on + "UPDATE SET " + strings.Join(sets, ", ")
+	return "INSERT INTO " + u.Table.SQL + " (" + sqlkit.QuoteAll(u.Names()) + ") VALUES " + rowMarks(rows, len(u.Columns))
 }
 
 func (a *applier) upserts(g sqlkit.Group) error {
@@ -138,7 +62,7 @@ func (a *applier) upserts(g sqlkit.Group) error {
 	if err != nil {
 		return err
 	}
-	if len(u.key) < len(a.table.Stream.Key) {
+	if u.Chosen() {
 		return a.inserts(g, u)
 	}
 	if !g.Keyed {
@@ -146,11 +70,11 @@ func (a *applier) upserts(g sqlkit.Group) error {
 			return err
 		}
 	}
-	if !a.table.KeyIsUnique() || !u.complete() {
+	if !a.table.KeyIsUnique() || !u.Complete() {
 		return a.updates(g, u)
 	}
-	rows := max(1, min(maxRowsPerInsert, maxParams/len(u.columns)))
-	args := make([]any, 0, rows*len(u.columns))
+	rows := max(1, min(maxRowsPerInsert, maxParams/len(u.Columns)))
+	args := make([]any, 0, rows*len(u.Columns))
 	for chunk := range slices.Chunk(g.Writes, rows) {
 		args = args[:0]
 		for _, at := range chunk {
@@ -158,7 +82,7 @@ func (a *applier) upserts(g sqlkit.Group) error {
 				return err
 			}
 		}
-		if _, err := a.conn.ExecContext(a.ctx, u.insert(len(chunk))+u.conflict(), args...); err != nil {
+		if _, err := a.conn.ExecContext(a.ctx, u.insert(len(chunk))+u.OnConflict(), args...); err != nil {
 			return err
 		}
 	}
@@ -166,14 +90,14 @@ func (a *applier) upserts(g sqlkit.Group) error {
 }
 
 // ownKeys answers the keys of writes that carry theirs in their fields only.
-func (a *applier) ownKeys(g sqlkit.Group, u *upsert) error {
+func (a *applier) ownKeys(g sqlkit.Group, u upsert) error {
 	for _, at := range g.Writes {
 		args, err := u.args(nil, &a.writes[at])
 		if err != nil {
 			return err
 		}
-		parts := make([]string, len(u.key))
-		for i, k := range u.key {
+		parts := make([]string, len(u.Key))
+		for i, k := range u.Key {
 			parts[i] = storedText(args[k])
 		}
 		a.results[at].Key = lockstep.MakeKey(parts...)
@@ -182,7 +106,7 @@ func (a *applier) ownKeys(g sqlkit.Group, u *upsert) error {
 }
 
 // inserts makes rows whose key the database chooses, in the order of the writes.
-func (a *applier) inserts(g sqlkit.Group, u *upsert) error {
+func (a *applier) inserts(g sqlkit.Group, u upsert) error {
 	key := a.table.Stream.Key
 	cells, dest := make([]any, len(key)), make([]any, len(key))
 	returning := make([]string, len(key))
@@ -209,19 +133,19 @@ func (a *applier) inserts(g sqlkit.Group, u *upsert) error {
 
 // updates writes row by row: update, and insert where there was nothing. The write lock is held, so nobody can
 // insert in between.
-func (a *applier) updates(g sqlkit.Group, u *upsert) error {
+func (a *applier) updates(g sqlkit.Group, u upsert) error {
 	var sets, keys []string
-	for i, c := range u.columns {
-		if slices.Contains(u.key, i) {
+	for i, c := range u.Columns {
+		if slices.Contains(u.Key, i) {
 			keys = append(keys, sqlkit.Quote(c.Name)+" = ?")
 		} else {
 			sets = append(sets, sqlkit.Quote(c.Name)+" = ?")
 		}
 	}
 	if len(sets) == 0 { // the key alone: an update that changes nothing tells whether the row is there
-		sets = append(sets, keys[0][:len(keys[0])-1]+sqlkit.Quote(u.columns[u.key[0]].Name))
+		sets = append(sets, keys[0][:len(keys[0])-1]+sqlkit.Quote(u.Columns[u.Key[0]].Name))
 	}
-	query := "UPDATE " + u.table.SQL + " SET " + strings.Join(sets, ", ") + " WHERE " + strings.Join(keys, " AND ")
+	query := "UPDATE " + u.Table.SQL + " SET " + strings.Join(sets, ", ") + " WHERE " + strings.Join(keys, " AND ")
 	for _, at := range g.Writes {
 		args, err := u.args(nil, &a.writes[at])
 		if err != nil {
@@ -229,7 +153,7 @@ func (a *applier) updates(g sqlkit.Group, u *upsert) error {
 		}
 		var ordered, tail []any
 		for i, arg := range args {
-			if slices.Contains(u.key, i) {
+			if slices.Contains(u.Key, i) {
 				tail = append(tail, arg)
 			} else {
 				ordered = append(ordered, arg)

@@ -160,9 +160,9 @@ type NullPolicy string
 
 // The policies.
 const (
-	SendNull  NullPolicy = "send"  // write null; a field that is missing in the source stays as it is
-	SkipNull  NullPolicy = "skip"  // leave the target's field as it is
-	ClearNull NullPolicy = "clear" // write null, also where the field is missing in the source
+	SendNull  NullPolicy = "send"  // the target's field becomes null
+	SkipNull  NullPolicy = "skip"  // it stays as it is
+	ClearNull NullPolicy = "clear" // it becomes empty: "", [] or {} by its type, null for all others
 )
 
 // Full says when full syncs run by themselves.

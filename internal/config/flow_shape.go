@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -13,7 +14,7 @@ import (
 
 var trackShape = object[Track]{
 	fields: []field[Track]{
-		at("by", choice[lockstep.Tracker]{lockstep.Timestamp, lockstep.Snapshot}, func(t *Track) *lockstep.Tracker { return &t.By },
+		at("by", shape[lockstep.Tracker](trackerShape{}), func(t *Track) *lockstep.Tracker { return &t.By },
 			"`timestamp`: rows with a later \"last modified\"; `snapshot`: a full read compared with the links", required),
 		at("field", text, func(t *Track) *string { return &t.Field }, "with timestamp: the \"last modified\" field"),
 		at("deleted", text, func(t *Track) *string { return &t.Deleted },
@@ -41,6 +42,30 @@ var trackShape = object[Track]{
 			}
 		}
 	},
+}
+
+// trackerShape is a tracker that some connector offers; whether it is the right one is checked against the system.
+type trackerShape struct{}
+
+func (trackerShape) absent(*decoder) lockstep.Tracker { return "" }
+
+func (trackerShape) describe() *doc { return trackers(nil).describe() }
+
+func (trackerShape) decode(d *decoder, n *yaml.Node, at path) (lockstep.Tracker, bool) {
+	return trackers(d.specs).decode(d, n, at)
+}
+
+// trackers are those of the house, and those that a connector adds.
+func trackers(connectors []lockstep.Connector) choice[lockstep.Tracker] {
+	all := choice[lockstep.Tracker]{lockstep.Timestamp, lockstep.Snapshot}
+	for _, c := range connectors {
+		for _, t := range c.Spec().Trackers {
+			if !slices.Contains(all, t) {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
 }
 
 var fromShape = object[From]{fields: []field[From]{
@@ -163,7 +188,7 @@ var flowShape = object[flowPlan]{
 		at("map", shape[[]Rule](rulesShape{}), func(f *flowPlan) *[]Rule { return &f.Map },
 			"what each field of the target gets; absent: every field as it is"),
 		at("nulls", nullPolicy, func(f *flowPlan) *NullPolicy { return &f.Nulls },
-			"what a null does: `send` writes it, `skip` leaves the target's field, `clear` writes it also for a field that is missing", standard("send")),
+			"what a null does: `send` writes it, `skip` leaves the target's field as it is, `clear` empties it (a text becomes '', a list [])", standard("send")),
 		at("values", shape[[]ValueMap](valuesShape{}), func(f *flowPlan) *[]ValueMap { return &f.Values },
 			"value maps, by name, for use in expressions: written here, or `{csv: file, key: column, value: column}`"),
 		at("ignore", list[string]{item: text}, func(f *flowPlan) *[]string { return &f.Ignore },

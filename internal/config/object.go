@@ -78,7 +78,7 @@ func (o object[T]) decode(d *decoder, n *yaml.Node, at path) (T, bool) {
 	}
 	for _, f := range o.fields {
 		if f.required && !there[f.name] {
-			d.report(n, at, "", "%s needs `%s`: %s", at, f.name, f.help)
+			d.report(n, at, "", "%s needs `%s`: %s", at, f.name, clause(f.help))
 			ok = false
 		}
 	}

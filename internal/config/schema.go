@@ -20,6 +20,15 @@ func Schema(connectors []lockstep.Connector) []byte {
 	}}
 	systems := root["properties"].(map[string]any)["systems"].(map[string]any)
 	systems["additionalProperties"] = systemSchema(connectors, defs)
+	by := root
+	for _, name := range []string{"flows", "*", "from", "track", "by"} {
+		if name == "*" {
+			by = by["additionalProperties"].(map[string]any)
+		} else {
+			by = by["properties"].(map[string]any)[name].(map[string]any)
+		}
+	}
+	by["anyOf"] = leaf(trackers(connectors).describe().schema)["anyOf"]
 	root["$defs"] = defs
 	out, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
@@ -108,7 +117,7 @@ func objectSchema(d *doc) map[string]any {
 
 func described(schema map[string]any, help, standard string) map[string]any {
 	if help != "" {
-		schema["description"] = help
+		schema["description"] = sentence(help)
 	}
 	if standard != "" {
 		schema["default"] = standard

@@ -39,7 +39,7 @@ func (d *decoder) settings(n *yaml.Node, pairs []pair, at path, specs []lockstep
 	}
 	for _, spec := range specs {
 		if spec.Required && !there[spec.Name] {
-			d.report(n, at, "", "%s needs `%s`: %s", at, spec.Name, spec.Help)
+			d.report(n, at, "", "%s needs `%s`: %s", at, spec.Name, clause(spec.Help))
 			ok = false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
@@ -18,9 +19,13 @@ var errDigits = errors.New("the column stores numbers as floats, which cannot ho
 // the value in silence, it is an error instead.
 func encode(c *sqlkit.Column, v value.Value) (any, error) {
 	info := infoOf(c.Field)
-	switch v.Kind() {
-	case value.KindNull:
+	if v.IsNull() {
 		return nil, nil
+	}
+	if info.kind == value.JSONType {
+		return string(value.AppendJSON(nil, v)), nil
+	}
+	switch v.Kind() {
 	case value.KindBool:
 		if info.affinity == text {
 			return strconv.FormatBool(v.Bool()), nil
@@ -37,6 +42,9 @@ func encode(c *sqlkit.Column, v value.Value) (any, error) {
 		}
 		return v.Float(), nil
 	case value.KindDecimal:
+		if info.affinity == text {
+			return scaled(v.Decimal(), c.Type.Scale), nil
+		}
 		return encodeDecimal(info.affinity, v.Decimal())
 	case value.KindText:
 		return v.Text(), nil
@@ -51,10 +59,23 @@ func encode(c *sqlkit.Column, v value.Value) (any, error) {
 	return string(value.AppendJSON(nil, v)), nil
 }
 
+// scaled is a decimal's text with at least the declared digits after the point, so that equal numbers are equal texts
+// wherever we wrote them.
+func scaled(d value.Decimal, scale int) string {
+	s, have := d.String(), d.Scale()
+	if have >= scale {
+		return s
+	}
+	if have == 0 {
+		s += "."
+	}
+	return s + strings.Repeat("0", scale-have)
+}
+
 func encodeDecimal(a affinity, d value.Decimal) (any, error) {
 	plain := d.Trim().String()
 	switch a {
-	case text, none:
+	case none:
 		return d.String(), nil
 	case real:
 		return strconv.ParseFloat(plain, 64)

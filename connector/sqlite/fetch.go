@@ -106,8 +106,9 @@ func (s *System) Find(ctx context.Context, r lockstep.Read, by []string, values 
 	if len(by) == 0 {
 		return out, nil
 	}
-	for start := 0; start < len(values); start += maxParams / (len(by) + 1) {
-		end := min(len(values), start+maxParams/(len(by)+1))
+	step := maxParams / (2*len(by) + 1)
+	for start := 0; start < len(values); start += step {
+		end := min(len(values), start+step)
 		if err := s.find(ctx, p, columns, values, start, end, out); err != nil {
 			return nil, about(err, r.Stream)
 		}
@@ -124,8 +125,13 @@ func (s *System) find(ctx context.Context, p *sqlkit.Plan, by []*sqlkit.Column, 
 	defer cancel()
 	names, terms := []string{"i"}, []string{}
 	for i, c := range by {
-		v := "v" + strconv.Itoa(i)
-		names, terms = append(names, v), append(terms, "t."+sqlkit.Quote(c.Name)+" IS w."+v)
+		v, name := "v"+strconv.Itoa(i), "t."+sqlkit.Quote(c.Name)
+		if decimalText(c) { // 12.5 may stand there as 12.50
+			names = append(names, v, v+"b")
+			terms = append(terms, "("+name+" IN (w."+v+", w."+v+"b) OR ("+name+" IS NULL AND w."+v+" IS NULL))")
+			continue
+		}
+		names, terms = append(names, v), append(terms, name+" IS w."+v)
 	}
 	args := make([]any, 0, (end-start)*(len(by)+1))
 	for i := start; i < end; i++ {
@@ -136,6 +142,9 @@ func (s *System) find(ctx context.Context, p *sqlkit.Plan, by []*sqlkit.Column, 
 				return lockstep.NewFault(lockstep.CodeValue, err).On(lockstep.About{Field: c.Name})
 			}
 			args = append(args, arg)
+			if decimalText(c) {
+				args = append(args, trimmed(values[i][j]))
+			}
 		}
 	}
 	// The cross join makes SQLite look up each wanted tuple, by an index where there is one.
@@ -159,4 +168,19 @@ func (s *System) find(ctx context.Context, p *sqlkit.Plan, by []*sqlkit.Column, 
 		out[i] = append(out[i], rec)
 	}
 	return rows.Err()
+}
+
+// decimalText tells whether a column keeps decimals as texts.
+func decimalText(c *sqlkit.Column) bool {
+	return c.Type.Kind == value.DecimalType && affinityOf(c.Type.Native) == text
+}
+
+func trimmed(v value.Value) any {
+	switch v.Kind() {
+	case value.KindNull:
+		return nil
+	case value.KindDecimal:
+		return v.Decimal().Trim().String()
+	}
+	return v.String()
 }

@@ -1,0 +1,31 @@
+package sqlite_test
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/connectortest"
+	"github.com/lockstep-sync/lockstep/connector/sqlite"
+)
+
+func TestContract(t *testing.T) {
+	connectortest.Run(t, connectortest.Harness{Connector: sqlite.Connector, New: newPlace, ServerKeys: true})
+}
+
+func newPlace(t *testing.T, streams ...lockstep.Stream) connectortest.Place {
+	settings := lockstep.Settings{"path": filepath.Join(t.TempDir(), "test.db"), "create": true}
+	s := open(t, settings)
+	for _, stream := range streams {
+		script, err := s.Create(t.Context(), stream, stream.ServerKeys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stream.ServerKeys { // a whole number as the only key is chosen by SQLite where it is left out
+			exec(t, settings.Text("path"), strings.Replace(script, " NOT NULL", "", 1))
+		}
+	}
+	return connectortest.Place{Open: func(ctx context.Context) (lockstep.System, error) { return sqlite.Connector.Open(ctx, settings) }}
+}

@@ -230,6 +230,7 @@ type Decoder struct {
 	depth   int
 	tagged  bool
 	lenient bool // doubled names: the last one wins
+	asIs    bool // the next object stands under "$obj": its own name is no tag
 	last    *Names
 	scratch []string
 }
@@ -390,6 +391,8 @@ func (d *Decoder) object() (Value, error) {
 	if err := d.enter(); err != nil {
 		return Null, err
 	}
+	asIs := d.asIs
+	d.asIs = false
 	base := len(d.scratch)
 	defer func() { d.scratch = d.scratch[:base] }()
 	var values []Value
@@ -411,7 +414,9 @@ func (d *Decoder) object() (Value, error) {
 			return Null, d.error("expected :")
 		}
 		d.at++
+		d.asIs = d.tagged && !asIs && name == "$obj"
 		v, err := d.value()
+		d.asIs = false
 		if err != nil {
 			return Null, err
 		}
@@ -429,7 +434,7 @@ func (d *Decoder) object() (Value, error) {
 	d.at++
 	d.depth--
 	names := d.scratch[base:]
-	if d.tagged && len(names) == 1 && len(names[0]) > 1 && names[0][0] == '$' {
+	if d.tagged && !asIs && len(names) == 1 && len(names[0]) > 1 && names[0][0] == '$' {
 		return d.untag(names[0], values[0])
 	}
 	return d.fields(names, values)

@@ -1,0 +1,142 @@
+package file
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"hash/maphash"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+// offsets say where in a file the record of a key lies, so that fetching does not read the file each time. They hold
+// for one state of one plain file.
+type offsets struct {
+	set  string // identity of the file
+	seed maphash.Seed
+	list []offset // by hash
+	many bool     // more rows than are kept
+}
+
+type offset struct {
+	hash uint64
+	at   int64
+}
+
+const (
+	offsetsFrom = 1 << 20   // bytes of a file that is worth it
+	offsetsMax  = 1_000_000 // rows: 16 MiB
+)
+
+// fetchByOffset gives the wanted records if the file is plain, single and large; false where it is not.
+func (s *System) fetchByOffset(ctx context.Context, st *stream, v *view, wanted map[lockstep.Key]bool, give func(lockstep.Key, value.Fields) bool) (bool, error) {
+	if len(v.d.files) != 1 || strings.HasSuffix(v.d.files[0], ".gz") {
+		return false, nil
+	}
+	if info, err := os.Stat(v.d.files[0]); err != nil || info.Size() < offsetsFrom {
+		return false, nil
+	}
+	set, err := identity(v.d.files)
+	if err != nil {
+		return false, err
+	}
+	if st.offsets == nil || st.offsets.set != set {
+		if st.offsets, err = s.index(ctx, v.d, set); err != nil {
+			return false, err
+		}
+	}
+	if st.offsets.many {
+		return false, nil
+	}
+	var at []int64
+	for key := range wanted {
+		at = st.offsets.find(key, at)
+	}
+	slices.Sort(at)
+	r, err := s.open(v.d, v.d.files[0])
+	if err != nil {
+		return false, err
+	}
+	defer r.close()
+	var seen bitmap
+	for _, offset := range at {
+		if err := r.seek(offset, 1, s.maxRecord); err != nil {
+			return false, err
+		}
+		w, err := r.next()
+		if err != nil {
+			return false, err
+		}
+		key, f, there, err := st.now(v, r, w, &seen)
+		if err != nil {
+			return false, err
+		}
+		if there && wanted[key] && !give(key, f) {
+			return true, nil
+		}
+		if key != "" && !there {
+			delete(wanted, key) // deleted since
+		}
+	}
+	for key := range wanted {
+		over, err := st.over(key)
+		if err != nil {
+			return false, err
+		}
+		if over.known && !over.gone && !give(key, v.pick(over.fields)) {
+			break
+		}
+	}
+	return true, nil
+}
+
+// index reads the file once.
+func (s *System) index(ctx context.Context, d *def, set string) (*offsets, error) {
+	o := &offsets{set: set, seed: maphash.MakeSeed()}
+	r, err := s.open(d, d.files[0])
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	keys := value.NewNames(slices.Clone(d.key)...)
+	for n := 0; ; n++ {
+		if n%256 == 255 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		w, err := r.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		f, fault := r.fields(w, keys)
+		if fault != nil {
+			continue
+		}
+		key, fault := d.keyOf(f)
+		if fault != nil {
+			continue
+		}
+		if len(o.list) == offsetsMax {
+			return &offsets{set: set, many: true}, nil
+		}
+		o.list = append(o.list, offset{maphash.String(o.seed, string(key)), w.offset})
+	}
+	slices.SortFunc(o.list, func(a, b offset) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
+	return o, nil
+}
+
+func (o *offsets) find(key lockstep.Key, at []int64) []int64 {
+	h := maphash.String(o.seed, string(key))
+	i, _ := slices.BinarySearchFunc(o.list, h, func(x offset, h uint64) int { return cmp.Compare(x.hash, h) })
+	for ; i < len(o.list) && o.list[i].hash == h; i++ {
+		at = append(at, o.list[i].at)
+	}
+	return at
+}

@@ -1,0 +1,282 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+// System is an open folder. It is safe for concurrent use; calls on one stream wait for each other.
+type System struct {
+	dir        string
+	maxRecord  int
+	journalMax int64
+	conf       map[string]conf
+	mu         sync.Mutex
+	streams    map[string]*stream
+	step       func(string) // called after each step of writing; tests die there
+}
+
+// The interfaces that System keeps.
+var (
+	_ lockstep.Source   = (*System)(nil)
+	_ lockstep.Target   = (*System)(nil)
+	_ lockstep.Creator  = (*System)(nil)
+	_ lockstep.Examiner = (*System)(nil)
+)
+
+// stream is what is open of a stream.
+type stream struct {
+	mu      sync.Mutex
+	journal *journal // nil: there is none
+	cursor  *cursor  // of the scan that is under way, if there is one
+	offsets *offsets // where the records of the file lie
+}
+
+func (s *System) stream(name string) *stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.streams[name]
+	if st == nil {
+		st = &stream{}
+		s.streams[name] = st
+	}
+	return st
+}
+
+// keep holds a cursor for the next page, in place of the one before; one at the end holds nothing.
+func (st *stream) keep(c *cursor) {
+	st.cursor.close()
+	if st.cursor = c; c.pos.End {
+		c.close()
+		st.cursor = nil
+	}
+}
+
+// Close folds the journals into their files. What cannot be folded stays in its journal and is safe there.
+func (s *System) Close() error {
+	s.mu.Lock()
+	streams := s.streams
+	s.streams = map[string]*stream{}
+	s.mu.Unlock()
+	var errs []error
+	for name, st := range streams {
+		st.mu.Lock()
+		st.cursor.close()
+		if st.journal != nil {
+			if err := s.finish(name, st); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		st.mu.Unlock()
+	}
+	return errors.Join(errs...)
+}
+
+// Changes are not told by files.
+func (s *System) Changes(ctx context.Context, r lockstep.Read, _ lockstep.Position, _ lockstep.Limit) (lockstep.Page, error) {
+	if err := ctx.Err(); err != nil {
+		return lockstep.Page{}, err
+	}
+	f := lockstep.Faultf(lockstep.CodeCannot, "files tell no changes").On(lockstep.About{Stream: r.Stream})
+	f.Next = "Use `track: {by: snapshot}`: the file is read whole and compared with what was sent before."
+	return lockstep.Page{}, f
+}
+
+// Fetch finds the records of keys: in one pass over the files, or by their offsets where those are known.
+func (s *System) Fetch(ctx context.Context, r lockstep.Read, keys []lockstep.Key) ([]lockstep.Record, error) {
+	wanted := make(map[lockstep.Key]bool, len(keys))
+	for _, k := range keys {
+		wanted[k] = true
+	}
+	var out []lockstep.Record
+	err := s.look(ctx, r, nil, func(st *stream, v *view) error {
+		give := func(key lockstep.Key, f value.Fields) bool {
+			if wanted[key] {
+				delete(wanted, key)
+				if !v.gone(f) {
+					out = append(out, v.record(key, f))
+				}
+			}
+			return len(wanted) > 0
+		}
+		if len(wanted) == 0 {
+			return nil
+		}
+		if done, err := s.fetchByOffset(ctx, st, v, wanted, give); done || err != nil {
+			return err
+		}
+		return s.all(ctx, st, v, give)
+	})
+	return out, err
+}
+
+// Find finds records by some of their fields, in one pass over the files. Numbers are equal by value; null finds null.
+func (s *System) Find(ctx context.Context, r lockstep.Read, by []string, values [][]value.Value) ([][]lockstep.Record, error) {
+	out := make([][]lockstep.Record, len(values))
+	err := s.look(ctx, r, by, func(st *stream, v *view) error {
+		wanted := make(map[string][]int, len(values))
+		for i, tuple := range values {
+			if len(tuple) != len(by) {
+				return lockstep.Faultf(lockstep.CodeInvariant, "%d values for %d fields", len(tuple), len(by))
+			}
+			text := matchText(tuple)
+			wanted[text] = append(wanted[text], i)
+		}
+		if len(wanted) == 0 {
+			return nil
+		}
+		tuple := make([]value.Value, len(by))
+		return s.all(ctx, st, v, func(key lockstep.Key, f value.Fields) bool {
+			for i, name := range by {
+				tuple[i], _ = f.Get(name)
+			}
+			if hits := wanted[matchText(tuple)]; hits != nil && !v.gone(f) {
+				for _, i := range hits {
+					out[i] = append(out[i], v.record(key, f))
+				}
+			}
+			return true
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// look prepares a read of a stream as it is now.
+func (s *System) look(ctx context.Context, r lockstep.Read, more []string, read func(*stream, *view) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	st := s.stream(r.Stream)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	err := func() error {
+		d, err := s.find(r.Stream)
+		if err != nil {
+			return err
+		}
+		if err := s.load(st, d); err != nil {
+			return err
+		}
+		v, err := d.view(r, more...)
+		if err != nil {
+			return err
+		}
+		return read(st, v)
+	}()
+	if err != nil && ctx.Err() == nil {
+		return lockstep.FaultOf(err).On(lockstep.About{Stream: r.Stream})
+	}
+	return err
+}
+
+// all gives the records of the files and of the journal, as they are now, until give has enough. Rows that are wrong
+// have no key and are passed over: a scan tells of them.
+func (s *System) all(ctx context.Context, st *stream, v *view, give func(lockstep.Key, value.Fields) bool) error {
+	var seen bitmap
+	for _, file := range v.d.files {
+		enough, err := s.allOf(ctx, st, v, file, &seen, give)
+		if enough || err != nil {
+			return err
+		}
+	}
+	return st.fresh(&seen, func(key lockstep.Key, f value.Fields) (bool, error) {
+		return give(key, v.pick(f)), nil
+	})
+}
+
+func (s *System) allOf(ctx context.Context, st *stream, v *view, file string, seen *bitmap, give func(lockstep.Key, value.Fields) bool) (enough bool, err error) {
+	r, err := s.open(v.d, file)
+	if err != nil {
+		return false, err
+	}
+	defer r.close()
+	for n := 0; ; n++ {
+		if n%256 == 255 && ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		w, err := r.next()
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		key, f, there, err := st.now(v, r, w, seen)
+		if err != nil {
+			return false, err
+		}
+		if there && !give(key, f) {
+			return true, nil
+		}
+	}
+}
+
+// now is a row as it is by now; false where it is gone or wrong.
+func (st *stream) now(v *view, r *reader, w row, seen *bitmap) (lockstep.Key, value.Fields, bool, error) {
+	f, fault := r.fields(w, v.names)
+	if fault != nil {
+		return "", f, false, nil
+	}
+	key, fault := v.d.keyOf(f)
+	if fault != nil {
+		return "", f, false, nil
+	}
+	over, err := st.over(key)
+	if err != nil {
+		return "", f, false, err
+	}
+	if over.known {
+		seen.addAll(over.entries)
+		switch {
+		case over.gone:
+			return key, f, false, nil
+		case over.fresh:
+			f = v.pick(over.fields)
+		default:
+			f = v.pick(overlay(f, over.fields))
+		}
+	}
+	return key, f, true, nil
+}
+
+// overlay is base with the fields of top set.
+func overlay(base, top value.Fields) value.Fields {
+	if base.Len() == 0 {
+		return top
+	}
+	values, fresh := slices.Clone(base.Values()), []string(nil)
+	for name, v := range top.All() {
+		if i := base.Names().Index(name); i >= 0 {
+			values[i] = v
+			continue
+		}
+		fresh, values = append(fresh, name), append(values, v)
+	}
+	if fresh == nil {
+		return base.Names().Fields(values)
+	}
+	return value.NewNames(slices.Concat(base.Names().List(), fresh)...).Fields(values)
+}
+
+// bitmap marks entries of a journal.
+type bitmap []uint64
+
+func (b *bitmap) has(i int32) bool { return int(i/64) < len(*b) && (*b)[i/64]&(1<<(i%64)) != 0 }
+
+func (b *bitmap) addAll(list []int32) {
+	for _, i := range list {
+		for int(i/64) >= len(*b) {
+			*b = append(*b, 0)
+		}
+		(*b)[i/64] |= 1 << (i % 64)
+	}
+}

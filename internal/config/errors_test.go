@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -384,7 +383,7 @@ func TestLoad(t *testing.T) {
 	if c.Store != filepath.Join(dir, "lockstep.db") || c.Socket != filepath.Join(dir, "lockstep.sock") {
 		t.Errorf("store %s, socket %s", c.Store, c.Socket)
 	}
-	if !slices.Equal(c.System("b").Settings().Texts("x"), nil) {
-		t.Error("what is not there")
+	if got := c.System("b").Settings().Text("path"); got != filepath.Join(dir, "out") {
+		t.Errorf("the folder is %s", got)
 	}
 }

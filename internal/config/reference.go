@@ -13,6 +13,7 @@ import (
 func Reference(connectors []lockstep.Connector) string {
 	var b strings.Builder
 	b.WriteString(referenceHead)
+	b.WriteString("```yaml\n" + Example + "```\n\n" + referenceRules)
 	section(&b, "", fileShape.describe())
 	b.WriteString("\n## Systems\n\nA system has the settings that all have, and those of its `type`:\n\n")
 	fields(&b, commonShape.describe().fields)
@@ -38,13 +39,39 @@ One YAML file says everything. ` + "`lockstep check`" + ` reads it and reports e
 # yaml-language-server: $schema=lockstep.schema.json
 ` + "```" + `
 
-## Rules of the file
+A whole one:
+
+`
+
+// Example is a whole configuration, as the reference shows it.
+const Example = `systems:
+  pim:
+    type: sqlite
+    path: pim.db
+  shop:
+    type: postgres
+    dsn: ${SHOP_DSN}
+
+flows:
+  products:
+    from: {system: pim, stream: product, track: {by: timestamp, field: updated_at}}
+    to: {system: shop, stream: products, create: true}
+    match: sku
+    full: {cron: "0 3 * * *", zone: Europe/Ljubljana}
+    map:
+      sku: sku
+      name: trim(name)
+      price: round(price * 1.22, 2)
+      active: published == 1
+`
+
+const referenceRules = `## Rules of the file
 
 - Unknown names are errors. Names of systems and flows begin with a letter and have letters, digits, ` + "`_`" + ` and ` + "`-`" + ` only.
 - ` + "`${NAME}`" + ` in a value is replaced by an environment variable, which must be set; ` + "`${NAME:-default}`" + ` has a default for one that is
   not set or empty. ` + "`$${`" + ` is a plain ` + "`${`" + `. Names (keys) are not replaced.
 - A secret may also be read from a file: ` + "`file:/run/secrets/shop`" + `; one line end at its end is dropped. Secrets are never printed.
-- Relative paths begin in the configuration's folder.
+- Relative paths begin in the configuration's folder: the store's, the socket's, those of CSV files and secrets, and a system's ` + "`path`" + `.
 - A value is read by what its setting takes, not by what YAML guesses: ` + "`0777`" + ` is a text where a text is wanted, and an error where a
   number is. Whole numbers are plain digits.
 - Durations: ` + "`500ms`, `10s`, `5m`, `2h`, `1h30m`, `30d`" + `. Sizes: ` + "`500B`, `64KiB`, `4MiB`, `1GiB`" + ` (powers of 1024), ` + "`500kB`, `4MB`" + ` (of 1000).

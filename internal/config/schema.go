@@ -121,6 +121,9 @@ func described(schema map[string]any, help, standard string) map[string]any {
 	}
 	if standard != "" {
 		schema["default"] = standard
+		if json.Valid([]byte(standard)) { // a number or a truth
+			schema["default"] = json.RawMessage(standard)
+		}
 	}
 	return schema
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -63,7 +64,11 @@ func (d *decoder) setting(n *yaml.Node, at path, spec lockstep.Setting) (any, bo
 		if len(spec.Choices) > 0 {
 			return erase(choice[string](spec.Choices).decode(d, n, at))
 		}
-		return erase(text.decode(d, n, at))
+		v, ok := text.decode(d, n, at)
+		if spec.Name == "path" {
+			v = d.path(v)
+		}
+		return v, ok
 	case lockstep.IntSetting:
 		return erase(wholeNumber.decode(d, n, at))
 	case lockstep.BoolSetting:
@@ -82,6 +87,15 @@ func (d *decoder) setting(n *yaml.Node, at path, spec lockstep.Setting) (any, bo
 	}
 	d.report(n, at, "", "%s has the type %q, which its connector does not declare rightly", at, spec.Type)
 	return nil, false
+}
+
+// path is a system's `path` as it begins in the configuration's folder. What is no plain path (":memory:", "file:…")
+// stays as it is.
+func (d *decoder) path(name string) string {
+	if name == "" || filepath.IsAbs(name) || strings.HasPrefix(name, ":") || strings.HasPrefix(name, "file:") {
+		return name
+	}
+	return filepath.Join(d.dir, name)
 }
 
 func erase[V any](v V, ok bool) (any, bool) { return v, ok }
@@ -172,14 +186,14 @@ func settingDoc(spec lockstep.Setting) *doc {
 	case lockstep.SizeSetting:
 		return size.describe()
 	case lockstep.TextsSetting:
-		many := &doc{word: "list of " + oneText.word, item: oneText}
-		return &doc{word: oneText.word + ", or a list", variants: []*doc{oneText, many}}
+		many := &doc{word: "a list, each " + oneText.word, item: oneText}
+		return &doc{word: oneText.word + ", or a list of them", variants: []*doc{oneText, many}}
 	case lockstep.TableSetting:
 		row := &doc{word: "settings"}
 		for _, f := range spec.Fields {
 			row.fields = append(row.fields, settingField(f))
 		}
-		return &doc{word: "names", table: true, item: row}
+		return &doc{word: "by name: settings", table: true, item: row}
 	}
 	return oneText
 }

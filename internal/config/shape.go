@@ -142,9 +142,9 @@ func (l list[V]) decode(d *decoder, n *yaml.Node, at path) ([]V, bool) {
 func (l list[V]) absent(*decoder) []V { return nil }
 
 func (l list[V]) describe() *doc {
-	many := &doc{word: "list of " + l.item.describe().word, item: l.item.describe()}
+	many := &doc{word: "a list, each " + l.item.describe().word, item: l.item.describe()}
 	if l.lone {
-		return &doc{word: l.item.describe().word + ", or a list", variants: []*doc{l.item.describe(), many}}
+		return &doc{word: l.item.describe().word + ", or a list of them", variants: []*doc{l.item.describe(), many}}
 	}
 	return many
 }
@@ -187,7 +187,7 @@ func (t table[V]) decode(d *decoder, n *yaml.Node, at path) ([]named[V], bool) {
 func (t table[V]) absent(*decoder) []named[V] { return nil }
 
 func (t table[V]) describe() *doc {
-	out := &doc{word: "names", item: t.item.describe(), table: true}
+	out := &doc{word: "by name: " + t.item.describe().word, item: t.item.describe(), table: true}
 	if t.check != nil {
 		out.names = namePattern
 	}

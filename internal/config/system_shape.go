@@ -31,7 +31,7 @@ type systemsShape struct{}
 func (systemsShape) absent(*decoder) []*System { return nil }
 
 func (systemsShape) describe() *doc {
-	return &doc{word: "systems by name", table: true, names: namePattern, item: &doc{word: "a system"}}
+	return &doc{word: "by name: settings", table: true, names: namePattern, item: &doc{word: "a system"}}
 }
 
 func (systemsShape) decode(d *decoder, n *yaml.Node, at path) ([]*System, bool) {

@@ -3,6 +3,8 @@ package lockstep
 import (
 	"context"
 	"time"
+
+	"github.com/lockstep-sync/lockstep/value"
 )
 
 // Side is one end of a link. A one-way flow reads side A and writes side B.
@@ -236,7 +238,11 @@ type PageWrite struct {
 }
 
 // InFlight is a record that a full run began to write and did not settle.
-type InFlight struct{ Key, Target Key }
+type InFlight struct {
+	Key    Key
+	Target Key
+	Image  value.Fields // of the source, where Target is not known: it tells where to look
+}
 
 // Runs remember every run, and carry a full run's pages: the third atomic step.
 type Runs interface {

@@ -181,6 +181,9 @@ func (s *System) write(st *stream, w lockstep.Write, undo *undoList) (lockstep.R
 	if err := s.checkRules(st, next); err != nil {
 		return lockstep.Result{}, err
 	}
+	if old != nil && st.fold(next.key) != st.fold(old.key) {
+		s.change(st, lockstep.Delete, row{key: old.key}, undo)
+	}
 	done := s.change(st, lockstep.Upsert, next, undo)
 	return lockstep.Result{Key: done.key, Version: done.version}, nil
 }
@@ -206,9 +209,16 @@ func (s *System) merged(st *stream, old *row, w lockstep.Write) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	if st.fold(got) != st.fold(next.key) {
+	if st.fold(got) == st.fold(next.key) {
+		return next, nil
+	}
+	if st.def.ServerKeys {
 		return row{}, lockstep.Faultf(lockstep.CodeKey, "the key is %q, the key fields say %q", next.key, got)
 	}
+	if st.rows[st.fold(got)] != nil && old != nil {
+		return row{}, lockstep.Faultf(lockstep.CodeUnique, "key %q is taken", got)
+	}
+	next.key = got // the record moves, or is made where it was to go
 	return next, nil
 }
 

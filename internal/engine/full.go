@@ -170,7 +170,7 @@ func (r *fullRun) recover(ctx context.Context) error {
 			link.End(r.flow.Side).Key, link.End(r.flow.Side.Other()).Key = in.Key, in.Target
 			end.Links = append(end.Links, link)
 		}
-		change := lockstep.Change{Record: lockstep.Record{Key: in.Key}, Hint: true}
+		change := lockstep.Change{Record: lockstep.Record{Key: in.Key, Fields: in.Image}, Hint: true}
 		end.Failed = append(end.Failed, lockstep.Outcome{
 			Delivery: lockstep.Delivery{Flow: r.flow.Name, Change: change},
 			Verdict:  lockstep.Retry, RetryAt: r.now(), Tried: true, Did: "in flight when the run was cut off", Run: r.row.ID,

@@ -226,7 +226,7 @@ func (w *worker) lookAt(ctx context.Context, items []*item) {
 			continue
 		}
 		if wait := it.delivery.TriedAt.Add(w.flow.To.Grace); it.delivery.Tried && wait.After(w.now()) {
-			it.out = &lockstep.Outcome{Delivery: it.delivery, Verdict: lockstep.Retry, RetryAt: wait, Tried: true, Did: "waiting for the grace time"}
+			it.out = &lockstep.Outcome{Delivery: it.delivery, Verdict: lockstep.Retry, RetryAt: wait, Did: "waiting for the grace time"}
 			continue
 		}
 		switch {

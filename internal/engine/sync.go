@@ -202,7 +202,7 @@ func (e *Engine) untilIdle(ctx context.Context, flows []*Flow, opt SyncOptions, 
 // endRow closes a delta's row, and adds to a full sync's what its queue came to.
 func (e *Engine) endRow(ctx context.Context, row *lockstep.Run, c lockstep.Counts) error {
 	row.Counts = plus(row.Counts, c)
-	if row.Kind == lockstep.DeltaRun {
+	if row.Kind != lockstep.FullRun {
 		row.State, row.Ended = lockstep.Finished, time.Now()
 		if ctx.Err() != nil {
 			row.State = lockstep.Interrupted

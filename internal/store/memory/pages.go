@@ -115,7 +115,11 @@ func (s *Store) BeginPage(ctx context.Context, id int64, name string, since lock
 			s.take(f, w.Change, paged)
 		default:
 			send[i] = true
-			r.inFlight = append(r.inFlight, lockstep.InFlight{Key: key, Target: w.Target}) // law 5
+			in := lockstep.InFlight{Key: key, Target: w.Target} // law 5
+			if w.Target == "" {
+				in.Image = w.Change.Record.Fields
+			}
+			r.inFlight = append(r.inFlight, in)
 			s.touch(f, key)
 		}
 	}

@@ -1,0 +1,299 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/memory"
+	store "github.com/lockstep-sync/lockstep/internal/store/memory"
+)
+
+// errDead is what every call of a dead process comes back with.
+var errDead = errors.New("the process is dead")
+
+// killer counts the points that a process passes, before and after the effect of each call, and kills it at one of
+// them: from there on, nothing it does has an effect.
+type killer struct {
+	mu   sync.Mutex
+	n    int
+	at   int // 0 is never
+	dead bool
+}
+
+func (k *killer) point() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.n++
+	if k.n == k.at {
+		k.dead = true
+	}
+	if k.dead {
+		return errDead
+	}
+	return nil
+}
+
+func (k *killer) do(effect func() error) error {
+	if err := k.point(); err != nil {
+		return err
+	}
+	err := effect()
+	if dead := k.point(); dead != nil {
+		return dead
+	}
+	return err
+}
+
+func (k *killer) died() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.dead
+}
+
+// mortalStore is a store whose process can be killed.
+type mortalStore struct {
+	lockstep.Store
+	k *killer
+}
+
+func (s mortalStore) Append(ctx context.Context, feed string, from lockstep.Position, cs []lockstep.Change, next lockstep.Position, upTo time.Time) error {
+	return s.k.do(func() error { return s.Store.Append(ctx, feed, from, cs, next, upTo) })
+}
+func (s mortalStore) Hint(ctx context.Context, flow string, keys []lockstep.Key) error {
+	return s.k.do(func() error { return s.Store.Hint(ctx, flow, keys) })
+}
+func (s mortalStore) Lease(ctx context.Context, flow string, max int, ttl time.Duration) (ds []lockstep.Delivery, err error) {
+	err = s.k.do(func() error { ds, err = s.Store.Lease(ctx, flow, max, ttl); return err })
+	return ds, err
+}
+func (s mortalStore) Settle(ctx context.Context, os ...lockstep.Outcome) error {
+	return s.k.do(func() error { return s.Store.Settle(ctx, os...) })
+}
+func (s mortalStore) Reset(ctx context.Context, feed string, to lockstep.Position, upTo time.Time) error {
+	return s.k.do(func() error { return s.Store.Reset(ctx, feed, to, upTo) })
+}
+func (s mortalStore) StartRun(ctx context.Context, r lockstep.Run) (out lockstep.Run, err error) {
+	err = s.k.do(func() error { out, err = s.Store.StartRun(ctx, r); return err })
+	return out, err
+}
+func (s mortalStore) SaveRun(ctx context.Context, r lockstep.Run) error {
+	return s.k.do(func() error { return s.Store.SaveRun(ctx, r) })
+}
+func (s mortalStore) BeginPage(ctx context.Context, run int64, flow string, since lockstep.Seq, ws []lockstep.PageWrite) (send []bool, err error) {
+	err = s.k.do(func() error { send, err = s.Store.BeginPage(ctx, run, flow, since, ws); return err })
+	return send, err
+}
+func (s mortalStore) SettlePage(ctx context.Context, flow string, end lockstep.PageEnd) error {
+	return s.k.do(func() error { return s.Store.SettlePage(ctx, flow, end) })
+}
+func (s mortalStore) Wait(ctx context.Context, flow string) error {
+	if s.k.died() {
+		return errDead
+	}
+	return s.Store.Wait(ctx, flow)
+}
+func (s mortalStore) Status(ctx context.Context, flow string) (lockstep.FlowStatus, error) {
+	if s.k.died() {
+		return lockstep.FlowStatus{}, errDead
+	}
+	return s.Store.Status(ctx, flow)
+}
+
+// hookAt makes a system's calls die with the process.
+func (k *killer) hook(faults *faults) memory.Hook {
+	return func(c memory.Call) error {
+		if c.Name == "Write" || c.Name == "Streams" {
+			return nil
+		}
+		if err := k.point(); err != nil {
+			return err
+		}
+		return faults.inject(c)
+	}
+}
+
+// faults loses answers and refuses calls on their way, as networks do; each once.
+type faults struct {
+	mu   sync.Mutex
+	left map[int]error // by how many Applies were answered before
+	n    int
+}
+
+func (f *faults) inject(c memory.Call) error {
+	if f == nil || c.Name != "Apply" || !c.After {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.n++
+	err := f.left[f.n]
+	delete(f.left, f.n)
+	return err
+}
+
+// variant is a way in which the world of the crash test can be made.
+type variant struct {
+	name    string
+	world   func(t testing.TB) *world
+	grace   time.Duration
+	lost    bool // answers are lost after the effect, too
+	dump    func(w *world) (a, b string)
+	deletes bool
+}
+
+func variants() []variant {
+	plain := func(w *world) (string, string) { return dump(w.a, "products"), dump(w.b, "products") }
+	return []variant{
+		{name: "log tracker", world: func(t testing.TB) *world { return newWorld(t) }, dump: plain},
+		{name: "full only", world: func(t testing.TB) *world { return newWorld(t, flowDef{name: "products"}) }, dump: plain},
+		{name: "lost answers", world: func(t testing.TB) *world { return newWorld(t) }, lost: true, grace: time.Second, dump: plain},
+		{name: "target chooses keys", lost: true, dump: byName, world: func(t testing.TB) *world {
+			w := newWorld(t, flowDef{name: "products", track: true, rules: map[string]string{"name": "name", "price": "price"}})
+			def := lockstep.Stream{Name: "products", Fields: productFields, Key: []string{"id"}, ServerKeys: true}
+			w.b.DefineStream(def)
+			w.adjust = func(f *Flow) { f.Match = []string{"name"} }
+			return w
+		}},
+	}
+}
+
+// byName compares without keys, where the target chooses its own.
+func byName(w *world) (string, string) {
+	strip := func(s *memory.System) string {
+		out := map[string]int{}
+		for _, f := range s.All("products") {
+			name, _ := f.Get("name")
+			price, _ := f.Get("price")
+			out[name.String()+"="+price.String()]++
+		}
+		return fmt.Sprint(out) // maps print in order
+	}
+	return strip(w.a), strip(w.b)
+}
+
+// life is what happens to the source while the process lives, and what the process does between.
+func life(w *world, e *Engine) {
+	sync := func(full bool) {
+		_, _ = e.Sync(context.Background(), w.names(), SyncOptions{Full: full, Patience: 3 * time.Second, FullOptions: FullOptions{AllowDeletes: true}})
+	}
+	for id := range 7 {
+		w.put("products", id, fmt.Sprint("n", id), "1.50")
+	}
+	sync(true)
+	w.put("products", 1, "n1", "2.50")
+	w.put("products", 1, "n1", "3.50")
+	w.put("products", 7, "n7", "1.00")
+	w.put("products", 8, "n8", "1.00")
+	w.a.Delete("products", "8")
+	w.a.Delete("products", "2")
+	sync(false)
+	w.put("products", 2, "n2", "9.00") // comes back
+	w.put("products", 9, "n9", "9.00")
+	w.a.Delete("products", "3")
+	w.a.Delete("products", "7")
+	w.put("products", 4, "n4", "4.00")
+	sync(true)
+}
+
+// afterwards is what happens to the source after the crash: among others, what was being written goes.
+func afterwards(w *world) {
+	w.put("products", 5, "n5", "5.55")
+	w.a.Delete("products", "9")
+	w.a.Delete("products", "0")
+	w.put("products", 10, "n10", "10.00")
+}
+
+// However the process dies, once, at any point, the next one brings both sides level: nothing is missing, nothing is
+// doubled, nothing is parked.
+func TestCrashAnywhere(t *testing.T) {
+	for _, v := range variants() {
+		t.Run(v.name, func(t *testing.T) {
+			deaths := 0
+			for at := 1; ; at++ {
+				died := false
+				synctest.Test(t, func(t *testing.T) { died = crashOnce(t, v, at, memoryStores()) })
+				if t.Failed() {
+					t.Fatalf("dead at point %d", at)
+				}
+				if !died {
+					break
+				}
+				if deaths++; deaths > 2000 {
+					t.Fatal("the process has no end")
+				}
+			}
+			t.Logf("%d deaths survived", deaths)
+			if deaths < 30 {
+				t.Fatalf("only %d points: the process has hardly lived", deaths)
+			}
+		})
+	}
+}
+
+// stores opens the store of a process, with points of death inside it where it has some; reopen is the next process.
+type stores struct {
+	open   func(t testing.TB, k *killer) lockstep.Store
+	reopen func(t testing.TB) lockstep.Store
+}
+
+func memoryStores() stores {
+	s := store.New()
+	return stores{
+		open:   func(testing.TB, *killer) lockstep.Store { return s },
+		reopen: func(testing.TB) lockstep.Store { return s },
+	}
+}
+
+func crashOnce(t *testing.T, v variant, at int, st stores) (died bool) {
+	w := v.world(t)
+	base := w.adjust
+	w.adjust = func(f *Flow) {
+		f.To.Grace = v.grace
+		if base != nil {
+			base(f)
+		}
+	}
+	k := &killer{at: at}
+	var lost *faults
+	if v.lost {
+		gone := lockstep.NewFault(lockstep.CodeNetwork, errors.New("the answer was lost")).Maybe()
+		lost = &faults{left: map[int]error{1: gone, 4: gone, 6: gone}}
+	}
+	w.a.SetHook(k.hook(nil))
+	w.b.SetHook(k.hook(lost))
+	s := mortalStore{st.open(t, k), k}
+	e, err := New(context.Background(), s, w.flows(), Options{})
+	if err == nil {
+		life(w, e)
+	}
+	w.a.SetHook(nil)
+	w.b.SetHook(nil)
+	died = k.died()
+	afterwards(w)
+	time.Sleep(15 * time.Minute) // leases of the dead run out, and the grace time passes
+	next := st.reopen(t)
+	defer next.Close()
+	e = w.engine(next)
+	for range 3 {
+		w.sync(e, false)
+	}
+	rows, err := e.Sync(context.Background(), w.names(), SyncOptions{Full: true, FullOptions: FullOptions{AllowDeletes: true}, Patience: 10 * time.Second})
+	if err != nil {
+		t.Fatalf("the full sync after the crash: %v %+v", err, rows)
+	}
+	a, b := v.dump(w)
+	if a != b {
+		t.Errorf("the sides differ\nsource:\n%s\ntarget:\n%s", a, b)
+	}
+	if s := w.status(e, "products"); s.Parked+s.Ready+s.Delayed+s.Waiting > 0 {
+		entries, _ := next.Entries(context.Background(), "products", "", 0, 10)
+		t.Errorf("left in the queue: %+v\n%+v", s, entries)
+	}
+	return died
+}

@@ -107,7 +107,7 @@ func (c *compiler) arithmetic(n *ast.BinaryNode, left, right code, l, r static) 
 		case l.class&isTime != 0 || r.class&isTime != 0:
 			advice = "; see add() and diff()"
 		case op == "+" && (l.class == isText || r.class == isText):
-			advice = "; see text()"
+			advice = "; see text() and decimal()"
 		case l.class == isText || r.class == isText:
 			advice = "; see decimal() and int()"
 		}

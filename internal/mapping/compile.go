@@ -18,6 +18,7 @@ type code func(w *Worker) value.Value
 
 // compiler turns one expression's tree into code. It goes on behind an error, so that all are reported at once.
 type compiler struct {
+	flow     string
 	fields   map[string]int
 	types    []static
 	used     []bool // source fields that something reads
@@ -28,7 +29,6 @@ type compiler struct {
 	maxLets  int
 	frames   []scope
 	problems []problem
-	nodes    int
 }
 
 type let struct {

@@ -18,7 +18,7 @@ import (
 )
 
 func newCompiler(s Spec) *compiler {
-	c := &compiler{fields: map[string]int{}, used: make([]bool, len(s.Source.Fields)), maps: s.Maps, links: map[string]bool{}}
+	c := &compiler{flow: s.Flow, fields: map[string]int{}, used: make([]bool, len(s.Source.Fields)), maps: s.Maps, links: map[string]bool{}}
 	for i, f := range s.Source.Fields {
 		c.fields[f.Name] = i
 		c.types = append(c.types, staticOf(f.Type))
@@ -41,10 +41,10 @@ func (c *compiler) rule(r Rule) (rule, error) {
 	}
 	c.problems, c.lets, c.frames = nil, nil, nil
 	if err := c.expression(r.Expr, &out); err != nil {
-		return out, report(r, []problem{*err}, "")
+		return out, report(r, []problem{*err}, c.flow)
 	}
 	if len(c.problems) > 0 {
-		return out, report(r, c.problems, "")
+		return out, report(r, c.problems, c.flow)
 	}
 	return out, nil
 }
@@ -162,8 +162,7 @@ func plainWords(s string) string {
 // hint is "; did you mean …?" with the nearest of the names, or nothing where none is near.
 func hint(name string, names []string) string {
 	best, least := "", max(2, len(name)/3)+1
-	slices.Sort(names)
-	for _, n := range names {
+	for _, n := range slices.Sorted(slices.Values(names)) { // a copy: the names are the caller's
 		d := distance(strings.ToLower(name), strings.ToLower(n))
 		if d < least {
 			best, least = n, d

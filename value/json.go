@@ -229,8 +229,8 @@ type Decoder struct {
 	at      int
 	depth   int
 	tagged  bool
-	lenient bool // doubled names: the last one wins
 	asIs    bool // the next object stands under "$obj": its own name is no tag
+	lenient bool // doubled names: the last one wins
 	last    *Names
 	scratch []string
 }
@@ -391,9 +391,8 @@ func (d *Decoder) object() (Value, error) {
 	if err := d.enter(); err != nil {
 		return Null, err
 	}
-	asIs := d.asIs
+	asIs, base := d.asIs, len(d.scratch)
 	d.asIs = false
-	base := len(d.scratch)
 	defer func() { d.scratch = d.scratch[:base] }()
 	var values []Value
 	if d.last != nil && d.depth == 1 {
@@ -414,9 +413,7 @@ func (d *Decoder) object() (Value, error) {
 			return Null, d.error("expected :")
 		}
 		d.at++
-		d.asIs = d.tagged && !asIs && name == "$obj"
-		v, err := d.value()
-		d.asIs = false
+		v, err := d.member(d.tagged && !asIs && name == "$obj")
 		if err != nil {
 			return Null, err
 		}
@@ -474,38 +471,6 @@ func equalNames(a, b []string) bool {
 		}
 	}
 	return true
-}
-
-func (d *Decoder) untag(tag string, v Value) (Value, error) {
-	if tag == "$obj" && v.Kind() == KindObject {
-		return v, nil
-	}
-	if v.Kind() != KindText {
-		return Null, d.error("invalid tag " + tag)
-	}
-	text := v.Text()
-	switch tag {
-	case "$dec":
-		dec, err := ParseDecimal(text)
-		return FromDecimal(dec), err
-	case "$float":
-		f, err := strconv.ParseFloat(text, 64)
-		return Float(f), err
-	case "$bytes":
-		b, err := base64.StdEncoding.DecodeString(text)
-		return Bytes(b), err
-	case "$time":
-		t, err := time.Parse(time.RFC3339Nano, text)
-		return Time(t), err
-	case "$unix":
-		var sec int64
-		var nsec, offset int
-		if _, err := fmt.Sscanf(text, "%d %d %d", &sec, &nsec, &offset); err != nil {
-			return Null, err
-		}
-		return Time(time.Unix(sec, int64(nsec)).In(time.FixedZone("", offset))), nil
-	}
-	return Null, d.error("unknown tag " + tag)
 }
 
 // text reads a string; without escapes it shares the input's memory.

@@ -10,13 +10,15 @@ import (
 	"github.com/lockstep-sync/lockstep"
 )
 
-// Connector opens a folder.
-type Connector struct{}
+// Connector opens folders.
+var Connector lockstep.Connector = connector{}
+
+type connector struct{}
 
 const defaultMaxRecord, defaultJournal = int64(16 << 20), int64(16 << 20)
 
 // Spec describes the connector.
-func (Connector) Spec() lockstep.Spec {
+func (connector) Spec() lockstep.Spec {
 	text := func(name, help string) lockstep.Setting {
 		return lockstep.Setting{Name: name, Type: lockstep.TextSetting, Help: help}
 	}
@@ -45,7 +47,7 @@ func (Connector) Spec() lockstep.Spec {
 				{Name: "header", Type: lockstep.BoolSetting, Default: true, Help: "A CSV file's first row names its fields; without it, `fields` does."},
 			}},
 		},
-		Example: "type: file\npath: ./export\nstreams:\n  products:\n    key: [sku]\n    fields: [sku text, price \"decimal(12,2)\", created date]",
+		Example: "type: file\npath: ./export\nstreams:\n  products:\n    key: [sku]\n    fields: [sku text, \"price decimal(12,2)\", created date]",
 	}
 }
 
@@ -62,7 +64,7 @@ type conf struct {
 var plainConf = conf{delim: ',', header: true}
 
 // Open reads the settings; the folder is looked at by Streams.
-func (Connector) Open(ctx context.Context, s lockstep.Settings) (lockstep.System, error) {
+func (connector) Open(ctx context.Context, s lockstep.Settings) (lockstep.System, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -13,15 +13,19 @@ func TestContract(t *testing.T) {
 	for _, ext := range []string{".csv", ".csv.gz", ".jsonl"} {
 		t.Run(ext[1:], func(t *testing.T) {
 			connectortest.Run(t, connectortest.Harness{
-				Connector: Connector{},
+				Connector: Connector,
 				New: func(t *testing.T, streams ...lockstep.Stream) connectortest.Place {
 					return newPlace(t, ext, streams...)
 				},
 				Refusals: []connectortest.Refusal{
-					{Name: "type", New: func(t *testing.T) (connectortest.Place, string) { return newPlace(t, ext, connectortest.Item()), "item" },
+					{Name: "type", New: func(t *testing.T) (connectortest.Place, string) {
+						return newPlace(t, ext, connectortest.Item()), "item"
+					},
 						Good: []lockstep.Write{{Key: "a", Fields: value.F("id", "a", "qty", 1)}, {Key: "b", Fields: value.F("id", "b", "qty", 2)}},
 						Bad:  lockstep.Write{Key: "c", Fields: value.F("id", "c", "qty", "many")}, Want: lockstep.CodeValue},
-					{Name: "null key", New: func(t *testing.T) (connectortest.Place, string) { return newPlace(t, ext, connectortest.Item()), "item" },
+					{Name: "null key", New: func(t *testing.T) (connectortest.Place, string) {
+						return newPlace(t, ext, connectortest.Item()), "item"
+					},
 						Good: []lockstep.Write{{Key: "a", Fields: value.F("id", "a", "qty", 1)}},
 						Bad:  lockstep.Write{Fields: value.F("id", nil, "qty", 1)}, Want: lockstep.CodeNullKey},
 				},
@@ -36,7 +40,7 @@ func newPlace(t *testing.T, ext string, streams ...lockstep.Stream) connectortes
 		table[s.Name] = lockstep.Settings{"pattern": s.Name + ext}
 	}
 	place := connectortest.Place{Open: func(ctx context.Context) (lockstep.System, error) {
-		return Connector{}.Open(ctx, lockstep.Settings{"path": dir, "streams": table})
+		return Connector.Open(ctx, lockstep.Settings{"path": dir, "streams": table})
 	}}
 	sys := mustOpen(t, dir, table)
 	for _, s := range streams {
@@ -52,7 +56,7 @@ func newPlace(t *testing.T, ext string, streams ...lockstep.Stream) connectortes
 
 func mustOpen(t *testing.T, dir string, table map[string]lockstep.Settings) *System {
 	t.Helper()
-	sys, err := Connector{}.Open(context.WithoutCancel(t.Context()), lockstep.Settings{"path": dir, "streams": table})
+	sys, err := Connector.Open(context.WithoutCancel(t.Context()), lockstep.Settings{"path": dir, "streams": table})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,14 @@ import (
 // Log is the tracker that reads the system's own change log; it sees deletes.
 const Log lockstep.Tracker = "log"
 
-// Connector opens memory systems. Systems holds those that a configuration can name; any other name, and none, opens
-// an empty one.
-type Connector struct{ Systems map[string]*System }
+// Connector opens an empty system each time.
+var Connector lockstep.Connector = Systems(nil)
+
+// Systems is a connector that opens these systems by their names, and an empty one for any other name.
+type Systems map[string]*System
 
 // Spec describes the connector.
-func (Connector) Spec() lockstep.Spec {
+func (Systems) Spec() lockstep.Spec {
 	return lockstep.Spec{
 		Kind:     "memory",
 		Summary:  "Records held in the memory of the process, for tests and trials. They are gone when it ends.",
@@ -29,11 +31,11 @@ func (Connector) Spec() lockstep.Spec {
 }
 
 // Open is the named system, or a new one.
-func (c Connector) Open(ctx context.Context, s lockstep.Settings) (lockstep.System, error) {
+func (c Systems) Open(ctx context.Context, s lockstep.Settings) (lockstep.System, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if sys, ok := c.Systems[s.Text("name")]; ok {
+	if sys, ok := c[s.Text("name")]; ok {
 		return sys, nil
 	}
 	return New(), nil

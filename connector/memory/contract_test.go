@@ -14,7 +14,7 @@ func TestContract(t *testing.T) {
 	for name, rules := range map[string]memory.Rules{"each": {}, "whole": {Whole: true}} {
 		t.Run(name, func(t *testing.T) {
 			connectortest.Run(t, connectortest.Harness{
-				Connector: memory.Connector{},
+				Connector: memory.Connector,
 				New: func(t *testing.T, streams ...lockstep.Stream) connectortest.Place {
 					sys := memory.New()
 					for _, s := range streams {
@@ -37,8 +37,7 @@ func TestContract(t *testing.T) {
 func place(sys *memory.System) connectortest.Place {
 	return connectortest.Place{
 		Open: func(ctx context.Context) (lockstep.System, error) {
-			c := memory.Connector{Systems: map[string]*memory.System{"it": sys}}
-			return c.Open(ctx, lockstep.Settings{"name": "it"})
+			return memory.Systems{"it": sys}.Open(ctx, lockstep.Settings{"name": "it"})
 		},
 		Put: func(_ *testing.T, stream string, records ...value.Fields) {
 			for _, f := range records {

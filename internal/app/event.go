@@ -95,15 +95,18 @@ type Drift struct {
 	Done      string       `json:"done,omitempty"` // with repair: what was made of it
 }
 
-// PlanItem is what a sync would do with one record.
+// PlanItem is what a sync would do with one record. The digests say how both sides were when the plan was made: a
+// saved plan is applied only while they are still true.
 type PlanItem struct {
 	Flow      string       `json:"flow"`
-	What      string       `json:"what"` // "create", "update", "delete", "skip", "fail", …
+	Action    string       `json:"action"` // "create", "update", "delete", "disable", "park", "wait"
 	Key       lockstep.Key `json:"key,omitempty"`
-	TargetKey lockstep.Key `json:"target,omitempty"`
-	Why       string       `json:"why,omitempty"`
+	TargetKey lockstep.Key `json:"target,omitempty"` // absent where the target will choose it
 	Fields    []FieldDiff  `json:"fields,omitempty"`
-	Fault     *Fault       `json:"fault,omitempty"`
+	Ours      string       `json:"ours,omitempty"`   // digest of the image that would be sent
+	Was       string       `json:"was,omitempty"`    // digest when both sides were last level
+	Theirs    string       `json:"theirs,omitempty"` // digest of the target's record
+	Fault     *Fault       `json:"fault,omitempty"`  // why it would be parked, or what it would wait for
 }
 
 // Status is a flow at a glance.
@@ -176,7 +179,7 @@ type Link struct {
 	To    lockstep.Key `json:"target"`
 	At    *time.Time   `json:"at,omitempty"`  // when it was last level
 	Run   int64        `json:"run,omitempty"` // the run that brought it level
-	Level bool         `json:"level"`         // what was sent last is what the target had then; false: nothing was sent yet, or it is gone
+	State string       `json:"state"`         // "level", "unsent" (linked, but not known to be level), "gone" (kept in the target although the source's is gone)
 }
 
 // WaitsFor names both ends of what an entry waits for.

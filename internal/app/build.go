@@ -1,0 +1,417 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/time/rate"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/config"
+	"github.com/lockstep-sync/lockstep/internal/engine"
+	"github.com/lockstep-sync/lockstep/internal/image"
+	"github.com/lockstep-sync/lockstep/internal/mapping"
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+// builder makes flows of a configuration and open systems. It goes on behind a problem, so that all come at once.
+type builder struct {
+	cfg      *config.Config
+	systems  systems
+	problems []config.Problem
+	notes    []Finding           // what is no mistake, but should be known
+	missing  map[stream]*created // target streams that are to be created
+	links    map[string][]string
+}
+
+// stream names a stream of a system.
+type stream struct{ system, name string }
+
+// created is a target stream that is not there yet: as the mappings of its flows would have it.
+type created struct{ lockstep.Stream }
+
+// build makes the flows. Where there are problems it makes none; the error holds *config.Errors.
+func (b *builder) build(flows []*config.Flow) ([]*engine.Flow, error) {
+	b.missing, b.links = map[stream]*created{}, map[string][]string{}
+	var out []*engine.Flow
+	for _, f := range flows {
+		b.derive(f)
+	}
+	for _, f := range flows {
+		if flow := b.flow(f); flow != nil {
+			out = append(out, flow)
+		}
+	}
+	for _, note := range cycles(b.cfg, b.links) {
+		b.notes = append(b.notes, Finding{Level: "warning", What: note, Next: "Leave one of the references out, or see that it can be empty."})
+	}
+	return out, b.cfg.Fault(b.problems)
+}
+
+// report adds a problem at a setting of a flow.
+func (b *builder) report(f *config.Flow, setting string, code lockstep.Code, hint, format string, args ...any) {
+	path := "flows." + f.Name
+	if setting != "" {
+		path += "." + setting
+	}
+	b.problems = append(b.problems, b.cfg.Problem(code, b.cfg.At(path), path, fmt.Sprintf(format, args...), hint))
+}
+
+// flow makes one flow, or reports why it cannot; nil where something is wrong.
+func (b *builder) flow(f *config.Flow) *engine.Flow {
+	before := len(b.problems)
+	from := b.source(f)
+	to := b.target(f)
+	if from == nil || to == nil {
+		return nil
+	}
+	m := b.mapping(f, *from, to)
+	if m == nil {
+		return nil
+	}
+	out := &engine.Flow{
+		FlowDef:      defOf(f),
+		SourceSystem: f.From.System,
+		TargetSystem: f.To.System,
+		From:         *from,
+		To:           *to,
+		Mapping:      m,
+		OnDelete:     engine.OnDelete(f.To.OnDelete),
+		OnTargetEdit: engine.OnTargetEdit(f.To.OnTargetEdit),
+		Deletes:      engine.Brake{Share: f.Deletes.MaxShare, Max: int64(f.Deletes.Max)},
+		Batch:        f.Deliver.Batch,
+		Concurrency:  f.Deliver.Concurrency,
+		Retry:        engine.Retry{Attempts: f.Deliver.Retry.Attempts, From: f.Deliver.Retry.From, To: f.Deliver.Retry.To},
+		Page:         b.cfg.Page(f),
+		Every:        f.From.Track.Every,
+		Full:         fullOf(f),
+		FullNow:      f.Full != nil && f.Full.AtStart,
+		Window:       f.Window,
+	}
+	out.Source, _ = b.systems[f.From.System].guard.Source()
+	out.Target, _ = b.systems[f.To.System].guard.Target()
+	if b.missing[stream{f.To.System, f.To.Stream}] != nil {
+		out.Target = absent{}
+	}
+	if per := f.Deliver.Rate.PerSecond(); per > 0 {
+		out.Rate = rate.NewLimiter(rate.Limit(per), max(1, f.Deliver.Batch))
+	}
+	out.Read = readOf(f, *from, m)
+	out.Shape = b.shape(f, *to, m)
+	out.Match = b.match(f, *to, m)
+	out.Disable = b.disable(f, *to)
+	b.remark(f, *to, m)
+	if len(b.problems) > before {
+		return nil
+	}
+	return out
+}
+
+// defOf is what the store knows of a flow. It needs no system.
+func defOf(f *config.Flow) lockstep.FlowDef {
+	return lockstep.FlowDef{
+		Name: f.Name, Feed: feedOf(f), Set: f.Name, Side: lockstep.A,
+		Create: f.Priority.Create, Update: f.Priority.Update, Delete: f.Priority.Delete,
+	}
+}
+
+// feedOf names the feed that a flow reads, "" for a snapshot. Flows share a feed if they track the same stream in the
+// same way; the store keeps its checkpoint under this name.
+func feedOf(f *config.Flow) string {
+	t := f.From.Track
+	if t.By == lockstep.Snapshot {
+		return ""
+	}
+	name := f.From.System + "/" + f.From.Stream + "/" + string(t.By)
+	if t.Field != "" {
+		name += ":" + t.Field
+	}
+	if t.Deleted != "" {
+		name += ",deleted:" + t.Deleted
+	}
+	if t.Overlap >= 0 {
+		name += ",overlap:" + t.Overlap.String()
+	}
+	return name
+}
+
+// source finds the stream that a flow reads, and checks it.
+func (b *builder) source(f *config.Flow) *lockstep.Stream {
+	sys := b.systems[f.From.System]
+	src, ok := sys.guard.Source()
+	if !ok {
+		b.report(f, "from.system", lockstep.CodeCannot, "", "the system %s cannot be read", f.From.System)
+		return nil
+	}
+	s := sys.stream(f.From.Stream)
+	if s == nil {
+		b.report(f, "from.stream", lockstep.CodeNoStream, hintOf(f.From.Stream, streamNames(sys)), "the system %s has no stream %q", f.From.System, f.From.Stream)
+		return nil
+	}
+	if len(s.Key) == 0 {
+		b.report(f, "from.stream", lockstep.CodeNoKey, "", "the stream %s of %s has no key", s.Name, f.From.System)
+	}
+	t := f.From.Track
+	if _, ok := src.(lockstep.Source); !ok && t.By != lockstep.Snapshot {
+		b.report(f, "from.track.by", lockstep.CodeCannot, "write `by: snapshot`", "the system %s cannot tell what changed", f.From.System)
+	}
+	for setting, name := range map[string]string{"from.track.field": t.Field, "from.track.deleted": t.Deleted} {
+		if name != "" && len(s.Fields) > 0 && s.Field(name) == nil {
+			b.report(f, setting, lockstep.CodeNoField, hintOf(name, fieldNames(s.Fields)), "the stream %s of %s has no field %q", s.Name, f.From.System, name)
+		}
+	}
+	return s
+}
+
+// target finds the stream that a flow writes, and checks it. One that is to be created is as it will be.
+func (b *builder) target(f *config.Flow) *lockstep.Stream {
+	sys := b.systems[f.To.System]
+	if _, ok := sys.guard.Target(); !ok {
+		b.report(f, "to.system", lockstep.CodeCannot, "", "the system %s cannot be written", f.To.System)
+		return nil
+	}
+	s := sys.stream(f.To.Stream)
+	if c := b.missing[stream{f.To.System, f.To.Stream}]; c != nil {
+		s = &c.Stream
+	}
+	switch {
+	case s == nil && f.To.Create:
+		return nil // derive said why
+	case s == nil:
+		hint := hintOf(f.To.Stream, streamNames(sys))
+		if _, ok := sys.sys.(lockstep.Creator); ok {
+			hint = strings.TrimPrefix(hint+"; `create: true` makes it", "; ")
+		}
+		b.report(f, "to.stream", lockstep.CodeNoStream, hint, "the system %s has no stream %q", f.To.System, f.To.Stream)
+		return nil
+	case s.ReadOnly:
+		b.report(f, "to.stream", lockstep.CodeCannot, "", "the stream %s of %s cannot be written", s.Name, f.To.System)
+	case len(s.Key) == 0:
+		b.report(f, "to.stream", lockstep.CodeNoKey, "", "the stream %s of %s has no key", s.Name, f.To.System)
+	}
+	return s
+}
+
+// mapping compiles a flow's mapping. to nil: it is not known yet.
+func (b *builder) mapping(f *config.Flow, from lockstep.Stream, to *lockstep.Stream) *mapping.Mapping {
+	allowed, all := b.systems[f.From.System].allows(from.Name)
+	source := from
+	if !all && f.Identity() { // every field that may leave
+		source.Fields = slices.DeleteFunc(slices.Clone(from.Fields), func(fd lockstep.Field) bool { return !slices.Contains(allowed, fd.Name) })
+	}
+	m, err := mapping.Compile(withIdentityNulls(f, specOf(f, source, to)))
+	if err != nil {
+		b.problems = append(b.problems, mappingProblems(b.cfg, f, err)...)
+		return nil
+	}
+	if to == nil {
+		return m
+	}
+	b.links[f.Name] = m.Links()
+	b.problems = append(b.problems, linkProblems(b.cfg, f, m.Links())...)
+	for _, name := range m.Reads() {
+		if !all && !slices.Contains(allowed, name) {
+			path, at := readPlace(b.cfg, f, name)
+			text := fmt.Sprintf("the system %s does not `allow` the field %q of %s to be read", f.From.System, name, from.Name)
+			b.problems = append(b.problems, b.cfg.Problem(lockstep.CodeRights, at, path, text, ""))
+		}
+	}
+	return m
+}
+
+// readPlace is where a flow's mapping reads a field.
+func readPlace(cfg *config.Config, f *config.Flow, name string) (path string, at config.Pos) {
+	path = "flows." + f.Name + ".map"
+	reads := func(e *config.Expr) bool {
+		return e != nil && (strings.TrimSpace(e.Text) == name || slices.Contains(word.FindAllString(e.Text, -1), name))
+	}
+	for _, r := range f.Map {
+		if reads(r.Expr) {
+			return path + "." + r.Target, r.Expr.Pos
+		}
+	}
+	if reads(f.Where) {
+		return "flows." + f.Name + ".where", f.Where.Pos
+	}
+	return path, cfg.At(path)
+}
+
+// readOf is how a flow reads its source: what the mapping needs, the key, and the tracker's fields.
+func readOf(f *config.Flow, from lockstep.Stream, m *mapping.Mapping) lockstep.Read {
+	track := f.From.Track.Track
+	want := append(m.Reads(), from.Key...)
+	want = append(want, track.Field, track.Deleted)
+	fields := make([]string, 0, len(want))
+	for _, fd := range from.Fields {
+		if slices.Contains(want, fd.Name) {
+			fields = append(fields, fd.Name)
+		}
+	}
+	return lockstep.Read{Stream: from.Name, Fields: fields, Track: track}
+}
+
+// shape is what images of the flow look like.
+func (b *builder) shape(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) *image.Shape {
+	names := m.Writes()
+	known := len(to.Fields) > 0
+	check := func(setting, name string) bool {
+		if !known || to.Field(name) != nil {
+			return true
+		}
+		b.report(f, setting, lockstep.CodeNoField, hintOf(name, fieldNames(to.Fields)), "the stream %s of %s has no field %q", to.Name, f.To.System, name)
+		return false
+	}
+	opt := image.Options{Tolerance: map[string]value.Decimal{}}
+	for i, name := range f.Ignore {
+		if check(fmt.Sprintf("ignore[%d]", i), name) && (known || slices.Contains(names, name)) {
+			opt.Ignore = append(opt.Ignore, name)
+		}
+	}
+	for name, by := range f.Tolerance {
+		if check("tolerance."+name, name) && (known || slices.Contains(names, name)) {
+			opt.Tolerance[name] = by
+		}
+	}
+	shape, err := image.New(to, names, opt)
+	if err != nil {
+		b.report(f, "map", lockstep.FaultOf(err).Code, "", "%s", lockstep.FaultOf(err).Err)
+		return nil
+	}
+	return shape
+}
+
+// match is by which fields of the target a record is found before it is linked.
+func (b *builder) match(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) []string {
+	writes := m.Writes()
+	for i, name := range f.Match {
+		setting := fmt.Sprintf("match[%d]", i)
+		switch {
+		case len(to.Fields) > 0 && to.Field(name) == nil:
+			b.report(f, setting, lockstep.CodeNoField, hintOf(name, fieldNames(to.Fields)), "the stream %s of %s has no field %q", to.Name, f.To.System, name)
+		case !slices.Contains(writes, name):
+			b.report(f, setting, lockstep.CodeNoField, "give it one under `map`", "the mapping gives the match field %q no value", name)
+		}
+	}
+	if to.ServerKeys {
+		if f.Match == nil && !containsAll(writes, to.Key) {
+			b.notes = append(b.notes, Finding{
+				Level: "warning", Flow: f.Name, What: "there are no match fields, and the target chooses its keys: after an unknown outcome nobody can look, and records that are there already are made twice",
+				Next: "Name fields that tell records apart under `match`.",
+			})
+		}
+		return f.Match
+	}
+	for _, key := range to.Key {
+		if !slices.Contains(writes, key) {
+			b.report(f, "map", lockstep.CodeNoKey, "", "the mapping gives the key field %q of %s no value", key, to.Name)
+		}
+	}
+	if slices.Equal(f.Match, to.Key) {
+		return nil
+	}
+	return f.Match
+}
+
+// disable is what a disabled record gets, as the target holds it.
+func (b *builder) disable(f *config.Flow, to lockstep.Stream) value.Fields {
+	if f.To.OnDelete != config.DisableIt {
+		return value.Fields{}
+	}
+	names, values := make([]string, 0, len(f.To.Disable)), make([]value.Value, 0, len(f.To.Disable))
+	for _, c := range f.To.Disable {
+		if len(to.Fields) > 0 && to.Field(c.Field) == nil {
+			b.report(f, "to.disable."+c.Field, lockstep.CodeNoField, hintOf(c.Field, fieldNames(to.Fields)), "the stream %s of %s has no field %q", to.Name, f.To.System, c.Field)
+			continue
+		}
+		names, values = append(names, c.Field), append(values, c.Value)
+	}
+	shape, err := image.New(to, names, image.Options{})
+	if err != nil {
+		b.report(f, "to.disable", lockstep.FaultOf(err).Code, "", "%s", lockstep.FaultOf(err).Err)
+		return value.Fields{}
+	}
+	fields, err := shape.Coerce(value.NewNames(names...).Fields(values))
+	if err != nil {
+		fault := lockstep.FaultOf(err)
+		b.report(f, "to.disable."+fault.About.Field, fault.Code, "", "%s", fault.Err)
+	}
+	return fields
+}
+
+// remark notes what makes trouble later, without being wrong.
+func (b *builder) remark(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) {
+	var bare []string
+	for _, fd := range to.Fields {
+		if !fd.Nullable && !fd.Default && !fd.ReadOnly && !slices.Contains(m.Writes(), fd.Name) && !(to.ServerKeys && slices.Contains(to.Key, fd.Name)) {
+			bare = append(bare, fd.Name)
+		}
+	}
+	if len(bare) > 0 {
+		b.notes = append(b.notes, Finding{
+			Level: "warning", Flow: f.Name, What: fmt.Sprintf("the target needs a value for %s, and the mapping gives none: no record can be created", strings.Join(bare, ", ")),
+			Next: "Give the fields a value under `map`, or a default in the target.",
+		})
+	}
+	for _, name := range m.Links() {
+		if other := b.cfg.Flow(name); other != nil && other.To.System != f.To.System {
+			b.notes = append(b.notes, Finding{
+				Level: "warning", Flow: f.Name, What: fmt.Sprintf("link(%q, …) gives keys of %s, but this flow writes to %s", name, other.To.System, f.To.System),
+			})
+		}
+	}
+}
+
+func containsAll(names, some []string) bool {
+	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(names, s) })
+}
+
+func streamNames(s *system) []string {
+	names := make([]string, len(s.streams))
+	for i, st := range s.streams {
+		names[i] = st.Name
+	}
+	return names
+}
+
+func fieldNames(fields []lockstep.Field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// hintOf names what may be meant, or all there is where that is little.
+func hintOf(name string, names []string) string {
+	if near := nearest(name, names); near != "" {
+		return near
+	}
+	if len(names) == 0 || len(names) > 12 {
+		return ""
+	}
+	return "there is " + strings.Join(names, ", ")
+}
+
+// create makes the missing streams, and lists those systems again. dry: it only says how.
+func (b *builder) create(ctx context.Context, dry bool) (scripts []string, err error) {
+	touched := map[string]bool{}
+	for _, at := range b.inOrder() {
+		creator := b.systems[at.system].sys.(lockstep.Creator) // derive asked
+		script, err := creator.Create(ctx, b.missing[at].Stream, dry)
+		if err != nil {
+			return scripts, lockstep.FaultOf(fmt.Errorf("create: %w", err)).On(lockstep.About{System: at.system, Stream: at.name})
+		}
+		scripts = append(scripts, script)
+		touched[at.system] = !dry
+	}
+	for name, changed := range touched {
+		if changed {
+			if err := b.systems[name].list(ctx); err != nil {
+				return scripts, err
+			}
+		}
+	}
+	return scripts, nil
+}

@@ -1,0 +1,249 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/config"
+)
+
+// explain tells the whole story of a record, by its key on either side (law 10). A key that means two records, one as
+// the source's and another as the target's, gets two stories.
+func (d *doing) explain(ctx context.Context) error {
+	f, err := d.one()
+	if err != nil {
+		return err
+	}
+	if len(d.req.Keys) != 1 {
+		return lockstep.Faultf(lockstep.CodeUsage, "name one key")
+	}
+	asked := d.req.Keys[0]
+	story, known, err := d.story(ctx, f, asked, "source")
+	if err != nil {
+		return err
+	}
+	links, err := d.store.LinksTo(ctx, f.Name, []lockstep.Key{asked})
+	if err != nil {
+		return err
+	}
+	other := len(links) == 1 && links[0].ID != 0 && links[0].A.Key != asked
+	if !other && !known {
+		if err := d.lookFor(ctx, f, story); err != nil {
+			return err
+		}
+	}
+	if known || !other {
+		if err := d.emit(Event{Event: StoryEvent, Story: story}); err != nil {
+			return err
+		}
+	}
+	if !other {
+		return nil
+	}
+	if story, _, err = d.story(ctx, f, links[0].A.Key, "target"); err != nil {
+		return err
+	}
+	return d.emit(Event{Event: StoryEvent, Story: story})
+}
+
+// story is what the store knows of a source key; known tells whether that is anything.
+func (d *doing) story(ctx context.Context, f *config.Flow, key lockstep.Key, asked string) (s *Story, known bool, err error) {
+	steps, entry, link, err := d.store.Story(ctx, f.Name, key)
+	if err != nil {
+		return nil, false, err
+	}
+	s = &Story{Flow: f.Name, Key: key, Asked: asked, Steps: []Step{}, Runs: []Run{}}
+	runs := map[int64]bool{}
+	for _, e := range steps {
+		s.Steps = append(s.Steps, stepOf(e, d.mask))
+		runs[e.Run] = true
+		if e.Other != "" {
+			s.TargetKey = e.Other
+		}
+	}
+	if link != nil && link.ID != 0 {
+		s.Link, s.TargetKey = linkOf(link), link.B.Key
+		runs[link.Run] = true
+	}
+	if entry != nil {
+		s.Entry = entryOf(entry, true, d.mask)
+		if entry.For != nil {
+			if s.Waits, err = d.waitsFor(ctx, *entry.For); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	if s.Runs, err = d.runsOf(ctx, runs); err != nil {
+		return nil, false, err
+	}
+	d.why(f, s)
+	return s, len(steps) > 0 || s.Entry != nil || s.Link != nil, nil
+}
+
+func linkOf(l *lockstep.Link) *Link {
+	out := &Link{ID: l.ID, Key: l.A.Key, To: l.B.Key, At: moment(l.At), Run: l.Run, State: "level"}
+	switch l.B.Digest {
+	case "":
+		out.State = "unsent"
+	case "gone": // what the engine leaves on the link of a record that stays in the target
+		out.State = "gone"
+	}
+	return out
+}
+
+// mostRuns bounds how many runs a story shows.
+const mostRuns = 20
+
+func (d *doing) runsOf(ctx context.Context, ids map[int64]bool) ([]Run, error) {
+	out := []Run{}
+	for id := range ids {
+		if id == 0 || len(out) == mostRuns {
+			continue
+		}
+		rows, err := d.store.Runs(ctx, lockstep.RunQuery{ID: id, Max: 1})
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			out = append(out, *runOf(row, d.mask))
+		}
+	}
+	return out, nil
+}
+
+// waitsFor names both ends of what an entry waits for, and how that stands itself.
+func (d *doing) waitsFor(ctx context.Context, ref lockstep.Ref) (*WaitsFor, error) {
+	w := &WaitsFor{Ref: Ref{ref.Flow, ref.Key}}
+	f := d.cfg.Flow(ref.Flow)
+	if f == nil {
+		return w, nil
+	}
+	w.From, w.To = f.From.System+"/"+f.From.Stream, f.To.System+"/"+f.To.Stream
+	_, e, _, err := d.store.Story(ctx, ref.Flow, ref.Key)
+	if err != nil || e == nil {
+		return w, err
+	}
+	w.State, w.Fault = string(e.State), faultOf(e.Fault, d.mask)
+	return w, nil
+}
+
+// why says in a sentence where the record stands, and what to do.
+func (d *doing) why(f *config.Flow, s *Story) {
+	to := f.To.System + "/" + f.To.Stream
+	if s.Entry != nil {
+		s.Why, s.Next = d.whyOpen(f, s)
+		return
+	}
+	var last *Step
+	if n := len(s.Steps); n > 0 {
+		last = &s.Steps[n-1]
+	}
+	switch {
+	case s.Link != nil && s.Link.State == "level":
+		s.Why = fmt.Sprintf("level: it is %s in %s", s.Link.To, to)
+		if s.Link.At != nil {
+			s.Why += ", since " + s.Link.At.Format(time.RFC3339)
+		}
+	case s.Link != nil && s.Link.State == "gone":
+		s.Why = fmt.Sprintf("it is gone from the source, and stays in %s as %s (on_delete: %s)", to, s.Link.To, f.To.OnDelete)
+	case s.Link != nil:
+		s.Why = fmt.Sprintf("linked with %s in %s, but not known to be level", s.Link.To, to)
+		s.Next = "Run `lockstep verify " + f.Name + "`."
+	case last != nil && last.Did == "filtered":
+		s.Why = "the flow's `where` leaves it out"
+	case last != nil:
+		s.Why = fmt.Sprintf("not in %s: the last that happened is %q, at %s", to, last.Did, last.At.Format(time.RFC3339))
+	}
+}
+
+// whyOpen is why an open entry has not been delivered yet.
+func (d *doing) whyOpen(f *config.Flow, s *Story) (why, next string) {
+	e := s.Entry
+	if e.Fault != nil {
+		next = e.Fault.Next
+	}
+	switch lockstep.EntryState(e.State) {
+	case lockstep.Parked:
+		why = "parked: it waits for a person"
+		if e.Fault != nil {
+			why += " (" + string(e.Fault.Code) + ": " + e.Fault.Message + ")"
+		}
+		return why, next
+	case lockstep.Delayed:
+		why = fmt.Sprintf("not there yet: tried %d times, it is tried again", e.Attempts)
+		if e.NotBefore != nil {
+			why += " at " + e.NotBefore.Format(time.RFC3339)
+		}
+		if e.Fault != nil {
+			why += " (" + string(e.Fault.Code) + ": " + e.Fault.Message + ")"
+		}
+		return why, next
+	case lockstep.Waits:
+		return d.whyWaits(s), next
+	case lockstep.Leased:
+		return "it is on its way now", ""
+	}
+	switch stopped := d.stopped(f.Name); {
+	case stopped != nil:
+		return "ready, but the flow has stopped and waits for a person: " + d.mask(stopped.Error()), stopped.Next
+	case !d.isRunning():
+		return "ready, but nothing runs", "Run `lockstep sync " + f.Name + "`, or start `lockstep run`."
+	case !f.Window.Open(time.Now()):
+		return "ready, and goes when the flow's window opens, at " + f.Window.NextOpen(time.Now()).Format(time.RFC3339), ""
+	}
+	return "ready: it goes with the next delivery", ""
+}
+
+func (d *doing) whyWaits(s *Story) string {
+	w := s.Waits
+	if w == nil {
+		return "it waits for a record that it refers to"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "it waits for %s of flow %s (%s to %s), ", w.Key, w.Flow, w.From, w.To)
+	switch w.State {
+	case "":
+		b.WriteString("which was not captured yet")
+	case string(lockstep.Parked):
+		b.WriteString("which is parked")
+	default:
+		b.WriteString("which is " + w.State)
+	}
+	if w.Fault != nil {
+		b.WriteString(" (" + string(w.Fault.Code) + ": " + w.Fault.Message + ")")
+	}
+	return b.String()
+}
+
+// lookFor asks the source about a key that the store knows nothing of.
+func (d *doing) lookFor(ctx context.Context, f *config.Flow, s *Story) error {
+	s.Why = "nothing is known of this key"
+	b, err := d.build(ctx, false)
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		s.Why += ", and the systems cannot be asked: " + d.mask(err.Error())
+		return nil
+	}
+	flow := b.flows[f.Name]
+	read := flow.Read
+	read.Fields = nil
+	at := f.From.System + "/" + f.From.Stream
+	found, err := flow.Source.Fetch(ctx, read, []lockstep.Key{s.Key})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
+		s.Why += ", and " + at + " cannot be asked: " + d.mask(err.Error())
+	case len(found) == 0:
+		s.Why += ": it is not in " + at + ", and no record of the target with this key was linked"
+	default:
+		s.Why = "it is in " + at + ", and was not captured yet, or the flow's `where` leaves it out"
+		s.Next = fmt.Sprintf("Run `lockstep plan %s --keys %s` to see what would be done.", f.Name, s.Key)
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/config"
+)
+
+// status shows flows at a glance, from the store alone.
+func (d *doing) status(ctx context.Context) error {
+	return d.each(ctx, func(ctx context.Context, f *config.Flow) error {
+		s, err := d.statusOf(ctx, f)
+		if err != nil {
+			return err
+		}
+		return d.emit(Event{Event: StatusEvent, Status: s})
+	})
+}
+
+func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
+	st, err := d.store.Status(ctx, f.Name)
+	if err != nil {
+		return nil, err
+	}
+	s := &Status{
+		Flow: f.Name, From: f.From.System + "/" + f.From.Stream, To: f.To.System + "/" + f.To.Stream, State: "idle",
+		Ready: st.Ready, Delayed: st.Delayed, Waiting: st.Waiting, Leased: st.Leased, Parked: st.Parked, Links: st.Links,
+		CapturedUpTo: moment(st.CapturedUpTo), LevelUpTo: moment(st.CapturedUpTo), Oldest: moment(st.Oldest), LastSettled: moment(st.LastSettled),
+	}
+	if s.Oldest != nil && (s.LevelUpTo == nil || s.Oldest.Before(*s.LevelUpTo)) {
+		s.LevelUpTo = s.Oldest
+	}
+	if d.isRunning() {
+		s.State = "running"
+		if stopped := d.stopped(f.Name); stopped != nil {
+			s.State, s.Fault = "stopped", faultOf(stopped, d.mask)
+		}
+	}
+	for _, last := range []struct {
+		kinds []lockstep.RunKind
+		to    **Run
+	}{
+		{[]lockstep.RunKind{lockstep.FullRun}, &s.LastFull},
+		{[]lockstep.RunKind{lockstep.VerifyRun, lockstep.RepairRun}, &s.LastVerify},
+	} {
+		for _, kind := range last.kinds {
+			rows, err := d.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: kind, Max: 1})
+			if err != nil {
+				return nil, err
+			}
+			if len(rows) > 0 && (*last.to == nil || rows[0].ID > (*last.to).ID) {
+				*last.to = runOf(rows[0], d.mask)
+			}
+		}
+	}
+	if full := fullOf(f); full != nil && s.LastFull != nil {
+		s.NextFull = moment(full.Next(s.LastFull.Started))
+	}
+	return s, nil
+}
+
+// runs lists runs, newest first.
+func (d *doing) runs(ctx context.Context) error {
+	kinds := []lockstep.RunKind{lockstep.FullRun, lockstep.DeltaRun, lockstep.VerifyRun, lockstep.RepairRun, lockstep.PlanRun, lockstep.ApplyRun, lockstep.PilotRun}
+	kind := lockstep.RunKind(d.req.Kind)
+	if kind != "" && !slices.Contains(kinds, kind) {
+		return lockstep.Faultf(lockstep.CodeUsage, "there are no runs of kind %q; there are %v", kind, kinds)
+	}
+	var rows []lockstep.Run
+	names := d.req.Flows
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	most := d.most()
+	for _, name := range names {
+		some, err := d.store.Runs(ctx, lockstep.RunQuery{Flow: name, Kind: kind, ID: d.req.Run, Max: most})
+		if err != nil {
+			return err
+		}
+		rows = append(rows, some...)
+	}
+	slices.SortStableFunc(rows, func(a, b lockstep.Run) int { return int(b.ID - a.ID) })
+	for _, row := range rows[:min(len(rows), most)] {
+		if err := d.row(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *doing) most() int {
+	if d.req.Max > 0 {
+		return d.req.Max
+	}
+	return 100
+}
+
+// resume starts flows again that stopped for a person.
+func (d *doing) resume(ctx context.Context) error {
+	if !d.isRunning() {
+		return d.text("nothing runs: a stopped flow starts again with `lockstep run` or `lockstep sync`")
+	}
+	b, err := d.build(ctx, true)
+	if err != nil {
+		return err
+	}
+	var again []string
+	for _, f := range d.flows {
+		was, err := b.engine.Resume(f.Name)
+		if err != nil {
+			return err
+		}
+		if was {
+			again = append(again, f.Name)
+		}
+	}
+	if len(again) == 0 {
+		return d.text("no flow had stopped")
+	}
+	return d.text(fmt.Sprintf("started again: %v", again))
+}
+
+// quit asks the daemon to stop. It waits for the answer to be out.
+func (d *doing) quit(context.Context) error {
+	d.life.Lock()
+	stop, running := d.House.stop, d.running
+	d.life.Unlock()
+	if !running {
+		return lockstep.Faultf(lockstep.CodeDaemon, "nothing runs")
+	}
+	if err := d.text("stopping: the steps in hand are finished first"); err != nil {
+		return err
+	}
+	stop()
+	return nil
+}
+
+// stopped is why a running flow waits for a person, nil where it does not.
+func (d *doing) stopped(flow string) *lockstep.Fault {
+	d.House.mu.Lock()
+	b := d.built
+	d.House.mu.Unlock()
+	if b == nil {
+		return nil
+	}
+	if e, ok := any(b.engine).(interface {
+		Stopped(flow string) *lockstep.Fault
+	}); ok {
+		return e.Stopped(flow)
+	}
+	return nil
+}

@@ -1,0 +1,39 @@
+package app
+
+import (
+	"time"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/config"
+	"github.com/lockstep-sync/lockstep/internal/schedule"
+)
+
+// fullOf is when a flow's full syncs are due; nil for on request only. A snapshot tracker is a full sync as often as
+// it looks, beside those of `full:`.
+func fullOf(f *config.Flow) schedule.Schedule {
+	var full schedule.Schedule
+	if f.Full != nil {
+		full = f.Full.Schedule
+	}
+	if f.From.Track.By != lockstep.Snapshot {
+		return full
+	}
+	every := schedule.Every(f.From.Track.Every)
+	if full == nil {
+		return every
+	}
+	return either{every, full}
+}
+
+// either is due when one of two schedules is.
+type either [2]schedule.Schedule
+
+func (e either) Next(after time.Time) time.Time {
+	a, b := e[0].Next(after), e[1].Next(after)
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+func (e either) String() string { return e[0].String() + ", and " + e[1].String() }

@@ -40,8 +40,8 @@ type System struct {
 	Name      string
 	Pos       Pos
 	Type      string
-	Connector lockstep.Connector
-	Allow     []Allowed // by stream; nil allows everything
+	Connector lockstep.Connector `json:"-"`
+	Allow     []Allowed          // by stream; nil allows everything
 	Limits    Limits
 
 	settings func() lockstep.Settings // a func, so that printing a System shows no secret (law 12)

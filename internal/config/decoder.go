@@ -1,12 +1,15 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
@@ -19,6 +22,8 @@ const (
 	maxSecret  = 64 << 10
 	maxVisits  = 200_000 // nodes, counted again for each alias that leads to them
 	maxNesting = 64
+	maxFound   = 1000 // problems: behind so many comes nothing that helps
+	maxName    = 200  // characters of a name
 )
 
 // decoder walks the node tree by the shapes and gathers every problem.
@@ -61,11 +66,14 @@ func (d *decoder) report(n *yaml.Node, at path, hint, format string, args ...any
 }
 
 func (d *decoder) reportCode(code lockstep.Code, n *yaml.Node, at path, hint, message string) {
-	d.problems = append(d.problems, Problem{Pos: d.pos(n), Path: string(at), Code: code, Message: message, Hint: hint})
+	if len(d.problems) < maxFound {
+		d.problems = append(d.problems, Problem{Pos: d.pos(n), Path: string(at), Code: code, Message: message, Hint: hint})
+	}
 }
 
 // finish adds the source lines: only now is known what must be masked.
 func (d *decoder) finish() error {
+	d.src.seal()
 	for i := range d.problems {
 		p := &d.problems[i]
 		p.Source, p.Caret = d.src.show(p.Pos.Line, p.Pos.Col)
@@ -131,6 +139,9 @@ func (d *decoder) members(n *yaml.Node, at path, seen map[string]bool) []pair {
 		case key.Kind != yaml.ScalarNode:
 			d.src.hide(val)
 			d.report(key, at, "", "a name is a plain text, not a list or a mapping")
+		case utf8.RuneCountInString(key.Value) > maxName:
+			d.src.hide(val)
+			d.report(key, at, "", "a name has at most %d characters", maxName)
 		case key.Tag == "!!merge":
 			merges = append(merges, val)
 		case here[key.Value]:
@@ -273,23 +284,31 @@ func (d *decoder) file(name string, limit int64) ([]byte, error) {
 	return readFile(name, limit)
 }
 
-// readFile reads a regular file of at most limit bytes. Anything else (a device, a pipe) might never end.
+// readFile reads a regular file of at most limit bytes. Anything else (a device, a pipe) might never end. Its errors do
+// not name the file: the name may come from a variable (law 12).
 func readFile(name string, limit int64) ([]byte, error) {
 	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", name)
+	if err != nil {
+		return nil, nameless(err)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, nameless(err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%s is larger than %d bytes", name, limit)
+		err = fmt.Errorf("it is larger than %s", shortSize(limit))
 	}
-	return data, err
+	return data, nameless(err)
+}
+
+func nameless(err error) error {
+	if inner, ok := errors.AsType[*fs.PathError](err); ok {
+		return inner.Err
+	}
+	return err
 }

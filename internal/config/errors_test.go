@@ -98,6 +98,7 @@ func TestOneMistakeOneProblem(t *testing.T) {
 		{file: "x-y: &x {a: 1}\nlog: {<<: 3}", at: "3}", want: "<< takes an alias of a mapping"},
 		{file: "x-y: &x {<<: *x}\nlog: *x", at: "*x}", want: "contains itself"},
 		{file: "log: [x]", at: "[x]", want: "takes settings below it"},
+		{file: strings.Repeat("n", 201) + ": 1", at: "nnn", want: "at most 200 characters"},
 		{file: "log: {[a]: b}", at: "[a]", want: "a name is a plain text"},
 	} {
 		text := minimal(tc.system, tc.flow, tc.file)
@@ -239,6 +240,9 @@ func TestSecretsStayInside(t *testing.T) {
 		"systems: {a: {type: database, dsn: x, dsn: hush}}\nflows: {}",
 		"systems:\n  a:\n    type: database\n    bad: 1 # dsn was hush\n    dsn: |\n      line\n      hush\n    mode: bad\nflows: {}",
 		"systems: {a: {type: database, dsn: \"hush\", schema: '', password: {x: hush}}}\nflows: {}",
+		"systems: {a: {type: database, dsn: '${NONE:-hush}', bad: 1}}\nflows: {}",
+		"systems: {a: {type: database, dsn: '${V}hush', bad: 1}}\nflows: {}",
+		"systems: {a: {type: database, dsn: 'file:${V}', bad: 1}}\nflows: {}",
 		"x-a: &x hush\nsystems: {a: {type: database, dsn: *x, bad: 1}}\nflows: {}",
 		"x-a: &x {dsn: hush, bad: 1}\nsystems: {a: {<<: *x, type: database}}\nflows: {}",
 		"systems: {a: {type: database, dsn: file:/nowhere/at/all, schema: https://me:hush@host/, mode: https://me:hush@host/}}\nflows: {}",
@@ -262,6 +266,19 @@ func TestSecretsStayInside(t *testing.T) {
 		if all := err.Error() + string(asJSON); strings.Contains(all, secret) {
 			t.Errorf("%s\nshows a secret:\n%v", text, all)
 		}
+	}
+}
+
+// A file that is wrong all over is answered soon, and in bounds.
+func TestManyProblems(t *testing.T) {
+	var b strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&b, "unknown%d: {a: secret}\n", i)
+	}
+	b.WriteString("systems: {a: {type: folder, path: x, " + strings.Repeat("n", 300) + ": y}}\nflows: {}")
+	_, err := parse(t, b.String())
+	if n := len(problems(t, err)); n != maxFound || strings.Count(err.Error(), "\n") > 4*maxShown || !strings.HasSuffix(err.Error(), "… and 900 more") {
+		t.Errorf("%d problems", n)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 func Load(file string, connectors []lockstep.Connector) (*Config, error) {
 	data, err := readFile(file, MaxFile)
 	if err != nil {
-		return nil, lockstep.Faultf(lockstep.CodeFile, "the configuration cannot be read: %w", err)
+		return nil, lockstep.Faultf(lockstep.CodeFile, "the configuration %s cannot be read: %w", file, err)
 	}
 	return Parse(file, data, connectors, os.LookupEnv)
 }

@@ -97,6 +97,9 @@ func (d *decoder) unknown(p pair, at path, names []string) {
 		n = n.Alias
 		d.src.hide(n)
 	}
+	if len(d.problems) >= maxFound {
+		return
+	}
 	where := ""
 	if at != "" {
 		where = " in " + at.String()

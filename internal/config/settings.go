@@ -1,9 +1,9 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -124,10 +124,13 @@ func (d *decoder) tableSetting(n *yaml.Node, at path, spec lockstep.Setting) (an
 	return out, ok
 }
 
+// loneVariable is a value that says nothing but where it comes from: it may be shown.
+var loneVariable = regexp.MustCompile(`^\$\{[A-Za-z0-9_]*\}$`)
+
 // secret reads a setting that is never shown: as it stands, from ${ENV}, or from a file ("file:path", without the
 // line end at its end). No error repeats any of it (law 12).
 func (d *decoder) secret(n *yaml.Node, at path, spec lockstep.Setting) (any, bool) {
-	if n.Kind != yaml.ScalarNode || !strings.HasPrefix(n.Value, "${") {
+	if n.Kind != yaml.ScalarNode || !loneVariable.MatchString(n.Value) {
 		for d.src.hide(n); n.Kind == yaml.AliasNode; d.src.hide(n) {
 			n = n.Alias
 		}
@@ -143,7 +146,7 @@ func (d *decoder) secret(n *yaml.Node, at path, spec lockstep.Setting) (any, boo
 	if name, isFile := strings.CutPrefix(secret, "file:"); isFile {
 		data, err := d.file(name, maxSecret)
 		if err != nil {
-			d.reportCode(lockstep.CodeSecret, n, at, "", fmt.Sprintf("%s: the file of the secret cannot be read: %v", at, errors.Unwrap(err)))
+			d.reportCode(lockstep.CodeSecret, n, at, "", fmt.Sprintf("%s: the file of the secret cannot be read: %v", at, err))
 			return nil, false
 		}
 		secret = strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")

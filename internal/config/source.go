@@ -143,13 +143,26 @@ func (s *source) maskEnd(at place) int {
 	return at.col
 }
 
+// masked tells whether a place lies in a mask; seal must have been called.
 func (s *source) masked(at place) bool {
+	i, found := slices.BinarySearchFunc(s.masks, at, func(m [2]place, at place) int { return m[0].compare(at) })
+	return found || i > 0 && at.compare(s.masks[i-1][1]) < 0
+}
+
+// seal sorts the masks and joins those that overlap: there may be many.
+func (s *source) seal() {
+	slices.SortFunc(s.masks, func(a, b [2]place) int { return a[0].compare(b[0]) })
+	var joined [][2]place
 	for _, m := range s.masks {
-		if at.compare(m[0]) >= 0 && at.compare(m[1]) < 0 {
-			return true
+		if n := len(joined); n > 0 && m[0].compare(joined[n-1][1]) <= 0 {
+			if m[1].compare(joined[n-1][1]) > 0 {
+				joined[n-1][1] = m[1]
+			}
+			continue
 		}
+		joined = append(joined, m)
 	}
-	return false
+	s.masks = joined
 }
 
 // commentAt is where a comment begins behind the last node of a line, -1 for none: people keep old passwords there.

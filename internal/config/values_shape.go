@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -92,9 +91,6 @@ func (d *decoder) valueMap(n *yaml.Node, at path) (map[string]value.Value, bool)
 func (d *decoder) readMap(file mapFile) (map[string]value.Value, error) {
 	data, err := d.file(file.csv, maxMapFile)
 	if err != nil {
-		if inner, ok := errors.AsType[*fs.PathError](err); ok {
-			err = inner.Err
-		}
 		return nil, fmt.Errorf("cannot be read: %w", err)
 	}
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))

@@ -41,6 +41,7 @@ func ParseCron(text string, zone *time.Location) (*Cron, error) {
 		return nil, errors.New("a cron expression has five fields (minute hour day month weekday)")
 	}
 	spec.Location = time.UTC // it is asked about wall clocks only
+	spec.MaxSearchYears = 12 // around 2100, eight years have no 29 February
 	c := &Cron{text: strings.Join(fields, " "), spec: spec, zone: zone, hourly: spec.Hour&allHours == allHours}
 	if c.spec.Next(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return nil, errors.New("the cron expression names a day that never comes")
@@ -48,7 +49,7 @@ func ParseCron(text string, zone *time.Location) (*Cron, error) {
 	return c, nil
 }
 
-// Next is the first time after the one given; zero where there is none within the library's search of five years.
+// Next is the first time after the one given; zero where there is none within twelve years.
 func (c *Cron) Next(after time.Time) time.Time {
 	if c.hourly {
 		return c.nextElapsed(after)

@@ -100,3 +100,12 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 }
+
+// Stopped is the fault for which a flow waits for a person; nil while it goes.
+func (e *Engine) Stopped(flow string) *lockstep.Fault {
+	f, err := e.flow(flow)
+	if err != nil {
+		return nil
+	}
+	return f.state.fault()
+}

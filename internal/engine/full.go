@@ -236,6 +236,7 @@ func (r *fullRun) close(ctx context.Context, err error) (lockstep.Run, error) {
 	switch {
 	case err == nil:
 		r.row.State = lockstep.Finished
+		r.flow.state.recovered()
 	case fault.Code == lockstep.CodeDeleteBrake || fault.Code == lockstep.CodeShortRead:
 		r.row.State = lockstep.Stopped
 	case fault.Kind == lockstep.Invalid || fault.Kind.StopsFlow():

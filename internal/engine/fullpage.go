@@ -177,8 +177,13 @@ func (r *fullRun) bringPage(ctx context.Context, p *fullPage, end *lockstep.Page
 	}
 	for _, it := range p.items {
 		switch {
-		case it.again && it.change.Fault == nil:
+		case it.change.Fault != nil: // it could not be read: parked under its place, also where it was parked before
+			it.done("unreadable")
+			end.Queue = append(end.Queue, it.change)
+		case it.again:
 			hint(it)
+		case it.out != nil && it.open && it.out.Verdict != lockstep.Done:
+			hint(it) // it cannot go, and the queue still holds something older
 		case it.out != nil && it.open && it.out.Verdict == lockstep.Done:
 			hint(it) // level, but the queue still holds something older
 		case it.out == nil && it.op == lockstep.Delete:
@@ -266,6 +271,9 @@ func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
 		switch {
 		case o.Verdict == lockstep.Done && o.Did == "queued":
 			r.row.Counts.Queued++
+			continue
+		case o.Verdict == lockstep.Done && o.Did == "unreadable":
+			r.row.Counts.Failed++
 			continue
 		case o.Verdict == lockstep.Done:
 			if o.Link != nil {

@@ -169,7 +169,6 @@ func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
 		switch {
 		case err == nil:
 			now, failures = false, 0
-			f.state.stop(nil)
 		case ctx.Err() != nil:
 		case fault.Code == lockstep.CodeBusy:
 			_ = sleep(ctx, time.Second)

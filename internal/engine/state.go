@@ -81,6 +81,15 @@ func (s *flowState) stop(f *lockstep.Fault) {
 	s.stopped = f
 }
 
+// recovered starts a flow again that had lost its position: a full sync has made it good.
+func (s *flowState) recovered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped != nil && s.stopped.Kind == lockstep.Lost {
+		s.stopped = nil
+	}
+}
+
 func (s *flowState) fault() *lockstep.Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()

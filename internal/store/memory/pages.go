@@ -157,7 +157,7 @@ func (s *Store) SettlePage(ctx context.Context, name string, end lockstep.PageEn
 		s.fail(f, &end.Failed[i])
 	}
 	for _, c := range end.Queue {
-		if f.open[c.Record.Key] != nil { // it knows something newer than the scan: look (law 6)
+		if f.open[c.Record.Key] != nil && c.Fault == nil { // it knows something newer than the scan: look (law 6)
 			c = hintOf(c.Record.Key)
 		}
 		s.take(f, c, paged)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,17 +44,26 @@ func (t *tool) complainText(err error) {
 		fmt.Fprintf(t.err, "%s %s\n", p.bad("error "+string(f.Code)+":"), count(int64(len(problems.Problems)), "problem")+" in "+problems.File)
 		showProblems(t.err, p, problems.Problems)
 	} else {
-		fmt.Fprintf(t.err, "%s %s\n", p.bad("error "+string(f.Code)+":"), title(f))
-		if text := message(err, f); text != "" && text != title(f) {
-			fmt.Fprintf(t.err, "  %s  %s\n", p.dim("what"), indent(text, "        "))
+		text := message(err, f)
+		fmt.Fprintf(t.err, "%s %s\n", p.bad("error "+string(f.Code)+":"), indent(cmp.Or(text, title(f)), "  "))
+		if text != "" && f.Code != lockstep.CodeUsage {
+			fmt.Fprintf(t.err, "  %s %s\n", p.dim("means"), title(f))
 		}
 	}
 	if where := f.About.String(); where != "" {
 		fmt.Fprintf(t.err, "  %s %s\n", p.dim("where"), where)
 	}
 	if f.Next != "" {
-		fmt.Fprintf(t.err, "  %s  %s\n", p.dim("next"), f.Next)
+		fmt.Fprintf(t.err, "  %s  %s\n", p.dim("next"), next(f))
 	}
+}
+
+// next is what to do; of a wrong usage the message says it.
+func next(f *lockstep.Fault) string {
+	if f.Code == lockstep.CodeUsage {
+		return "`lockstep help COMMAND` shows how it is used, with examples."
+	}
+	return f.Next
 }
 
 // title is what the code means in general.

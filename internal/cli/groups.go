@@ -3,13 +3,17 @@ package cli
 import "github.com/spf13/cobra"
 
 func (t *tool) startCommands() []*cobra.Command {
-	return []*cobra.Command{t.checkCommand()}
+	return []*cobra.Command{t.demoCommand(), t.checkCommand(), t.doctorCommand()}
 }
 
-func (t *tool) syncCommands() []*cobra.Command { return nil }
+func (t *tool) syncCommands() []*cobra.Command {
+	return []*cobra.Command{t.planCommand(), t.applyCommand(), t.syncCommand(), t.runCommand(), t.verifyCommand()}
+}
 
-func (t *tool) lookCommands() []*cobra.Command { return nil }
+func (t *tool) lookCommands() []*cobra.Command {
+	return []*cobra.Command{t.statusCommand(), t.explainCommand(), t.queueCommand(), t.parkedCommand(), t.runsCommand()}
+}
 
 func (t *tool) moreCommands(root *cobra.Command) []*cobra.Command {
-	return []*cobra.Command{t.faultsCommand(), t.completionCommand(root), t.versionCommand()}
+	return []*cobra.Command{t.schemaCommand(), t.faultsCommand(), t.completionCommand(root), t.versionCommand()}
 }

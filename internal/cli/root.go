@@ -63,6 +63,7 @@ const (
 
 // root is the command tree.
 func (t *tool) root() *cobra.Command {
+	cobra.EnableCommandSorting = false // the order of help is the order of work
 	root := &cobra.Command{
 		Use:   "lockstep",
 		Short: "Keeps two business systems in step",
@@ -73,9 +74,10 @@ func (t *tool) root() *cobra.Command {
   lockstep plan products           # what would a sync do?
   lockstep sync products           # bring the target level, once
   lockstep run                     # and keep it level`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.ArbitraryArgs,
+		SilenceUsage:               true,
+		SilenceErrors:              true,
+		SuggestionsMinimumDistance: 2,
+		Args:                       cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])

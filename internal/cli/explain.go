@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/app"
+)
+
+func (t *tool) explainCommand() *cobra.Command {
+	return t.command(spec{
+		use:   "explain FLOW KEY",
+		short: "Tell one record's whole story, and why it is not there yet",
+		long: `Tells all that is known of one record of a flow: when it was captured, sent, answered, refused
+and tried again, what it is linked to, what it waits for, and why it is not there yet. KEY is
+its key in the source or in the target; a composite key is a JSON array.`,
+		example: `  lockstep explain products 4711
+  lockstep explain prices '["4711","EUR"]'
+  lockstep explain products 4711 --json`,
+		args: cobra.ExactArgs(2), complete: t.flowNames,
+		run: func(ctx context.Context, args []string) error {
+			req := app.Request{Do: app.DoExplain, Flows: args[:1], Keys: []lockstep.Key{lockstep.Key(args[1])}}
+			return t.ask(ctx, req, func(e app.Event) error {
+				if e.Event == app.StoryEvent {
+					t.story(*e.Story)
+				}
+				return nil
+			})
+		},
+	})
+}
+
+// story prints one record's story.
+func (t *tool) story(s app.Story) {
+	p, now := t.outPaint(), time.Now()
+	t.put("%s %s", p.bold(s.Flow), p.bold(keyText(s.Key, s.TargetKey)))
+	t.put("  %s", s.Why)
+	if s.Next != "" {
+		t.put("  %s %s", p.dim("next:"), s.Next)
+	}
+	if s.Link != nil {
+		state := "level since " + moment(deref(s.Link.At), now)
+		switch s.Link.State {
+		case "unsent":
+			state = "not known to be level"
+		case "gone":
+			state = "kept in the target although it is gone in the source"
+		}
+		t.put("")
+		t.put("  %s %s → %s, %s%s", p.dim("link "), s.Link.Key, s.Link.To, state, runText(s.Link.Run))
+	}
+	if s.Entry != nil {
+		t.put("  %s %s", p.dim("queue"), entryText(p, *s.Entry, now))
+		if s.Entry.Fault != nil {
+			showFault(t.out, p, s.Entry.Fault, "        ")
+		}
+	}
+	if s.Waits != nil {
+		t.put("  %s record %s of flow %s (%s → %s)", p.dim("waits for"), s.Waits.Key, s.Waits.Flow, s.Waits.From, s.Waits.To)
+	}
+	if len(s.Steps) == 0 {
+		return
+	}
+	t.put("")
+	day := ""
+	for _, step := range s.Steps {
+		at := step.At.Local()
+		if d := at.Format(time.DateOnly); d != day {
+			t.put("  %s", p.dim(d))
+			day = d
+		}
+		note := ""
+		if step.Note != "" {
+			note = "  " + step.Note
+		}
+		if step.Other != "" && step.Other != s.Key {
+			note += p.dim("  target " + string(step.Other))
+		}
+		t.put("    %s  %s%s%s", p.dim(at.Format("15:04:05.000")), stepText(p, step.Did), note, p.dim(runText(step.Run)))
+		if step.Fault != nil {
+			showFault(t.out, p, step.Fault, "                  ")
+		}
+	}
+}
+
+func runText(id int64) string {
+	if id == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", run #%d", id)
+}
+
+func stepText(p paint, did string) string {
+	switch did {
+	case "created", "updated", "deleted", "level", "disabled":
+		return p.good(did)
+	case "parked", "discarded":
+		return p.bad(did)
+	case "retry", "wait", "waiting", "delayed":
+		return p.warn(did)
+	}
+	return did
+}

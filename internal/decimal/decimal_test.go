@@ -103,3 +103,18 @@ func TestQuoIsTidy(t *testing.T) {
 		t.Errorf("1.1^10 = %s, %v", got, err)
 	}
 }
+
+func TestFits(t *testing.T) {
+	for _, c := range []struct {
+		d                string
+		precision, scale int
+		want             bool
+	}{
+		{"99.99", 4, 2, true}, {"100", 4, 2, false}, {"-99.99", 4, 2, true}, {"0.99", 2, 2, true}, {"1", 2, 2, false}, {"0", 2, 2, true}, {"0.0099", 2, 4, true}, {"0.01", 2, 4, false},
+		{"0.0100", 2, 4, false}, {"0", 2, 4, true}, {"0.0000", 2, 4, true}, {"12300", 3, -2, true}, {"123400", 3, -2, false},
+	} {
+		if got := Fits(dec(t, c.d), c.precision, c.scale); got != c.want {
+			t.Errorf("%s in decimal(%d,%d): %v", c.d, c.precision, c.scale, got)
+		}
+	}
+}

@@ -32,6 +32,19 @@ func WholeDigits(d value.Decimal) int {
 	return len(s)
 }
 
+// Fits tells whether a number that is rounded to the scale needs no more than so many digits in all, as
+// decimal(precision, scale) has it. A precision below the scale asks for zeros behind the point: decimal(2,4) ends at
+// 0.0099.
+func Fits(d value.Decimal, precision, scale int) bool {
+	whole := WholeDigits(d)
+	if precision >= scale || whole > 0 {
+		return whole <= precision-scale
+	}
+	_, fraction, _ := strings.Cut(d.String(), ".")
+	zeros := len(fraction) - len(strings.TrimLeft(fraction, "0"))
+	return zeros >= scale-precision || zeros == len(fraction)
+}
+
 // IsWhole tells whether nothing but zeros stands behind the point.
 func IsWhole(d value.Decimal) bool {
 	s := d.String()

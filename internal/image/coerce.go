@@ -233,9 +233,8 @@ func toDecimal(t *value.Type, v value.Value) (value.Value, bool, error) {
 		if d.Scale() > t.Scale {
 			d, changed = decimal.Round(d, t.Scale), true
 		}
-		if decimal.WholeDigits(d) > t.Precision-t.Scale {
-			return v, false, fmt.Errorf("the number has more than the %d digits before the point that decimal(%d,%d) holds",
-				t.Precision-t.Scale, t.Precision, t.Scale)
+		if !decimal.Fits(d, t.Precision, t.Scale) {
+			return v, false, fmt.Errorf("the number is larger than decimal(%d,%d) holds", t.Precision, t.Scale)
 		}
 	}
 	if !changed {

@@ -64,6 +64,11 @@ func (h *hasher) equal(t *value.Type, a, b value.Value) bool {
 	if a.Kind() == value.KindText && b.Kind() == value.KindText && t.Kind != value.JSONType {
 		return a.Text() == b.Text()
 	}
+	if x, ok := a.RawText(); ok {
+		if y, ok := b.RawText(); ok && x == y {
+			return true
+		}
+	}
 	h.buf = h.encode(h.buf[:0], t, a)
 	n := len(h.buf)
 	h.buf = h.encode(h.buf, t, b)

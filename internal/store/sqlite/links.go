@@ -1,0 +1,353 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"slices"
+
+	lockstep "github.com/lockstep-sync/lockstep"
+)
+
+const linkColumns = "l.a_key, l.id, l.b_key, l.a_digest, l.a_version, l.b_digest, l.b_version, l.run, l.at"
+
+func (set *linkSet) scan(v []driver.Value) lockstep.Link {
+	l := lockstep.Link{ID: whole(v[1]), Set: set.name, Run: whole(v[7]), At: moment(whole(v[8]))}
+	l.A = lockstep.End{Key: lockstep.Key(str(v[0])), Digest: lockstep.Digest(blob(v[3])), Version: str(v[4])}
+	l.B = lockstep.End{Key: l.A.Key, Digest: lockstep.Digest(blob(v[5])), Version: str(v[6])}
+	if v[2] != nil {
+		l.B.Key = lockstep.Key(str(v[2]))
+	}
+	return l
+}
+
+// links finds links by the keys of one side, in their order; ID 0 where there is none.
+func (c *conn) links(set *linkSet, side lockstep.Side, keys []lockstep.Key) ([]lockstep.Link, error) {
+	out := make([]lockstep.Link, len(keys))
+	if set.links == 0 || len(keys) == 0 {
+		return out, nil
+	}
+	order := make([]int, len(keys)) // keys from the least to the greatest: neighbours lie together in the file
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(keys[a], keys[b]) })
+	sorted := make([]lockstep.Key, len(keys))
+	for i, at := range order {
+		sorted[i] = keys[at]
+	}
+	found := func(key lockstep.Key, l lockstep.Link) {
+		at, _ := slices.BinarySearch(sorted, key)
+		for ; at < len(sorted) && sorted[at] == key; at++ {
+			if o := &out[order[at]]; o.ID == 0 || l.ID < o.ID { // the oldest claim
+				*o = l
+			}
+		}
+	}
+	if side == lockstep.B {
+		return out, c.linksOfB(set, sorted, found)
+	}
+	rest := sorted
+	if len(sorted) >= dense {
+		done, err := c.linksInRange(set, sorted, found)
+		if err != nil {
+			return nil, err
+		}
+		rest = sorted[done:]
+	}
+	if len(rest) == 0 {
+		return out, nil
+	}
+	err := c.query("SELECT "+linkColumns+" FROM json_each(?) j CROSS JOIN link_rows l ON l.set_id = ? AND l.a_key = j.value",
+		[]any{keyList(rest), set.id}, func(v []driver.Value) error {
+			l := set.scan(v)
+			found(l.A.Key, l)
+			return nil
+		})
+	return out, err
+}
+
+// dense is from how many keys on a range is tried: a page of a scan in the order of its keys asks for neighbours, and
+// reading a range of the file costs a third of looking up each key.
+const dense = 16
+
+// linksInRange reads the range that the keys span, as long as it holds not many more links than keys. It says how many
+// of the keys are done with.
+func (c *conn) linksInRange(set *linkSet, sorted []lockstep.Key, found func(lockstep.Key, lockstep.Link)) (done int, err error) {
+	read, limit := 0, 2*len(sorted)
+	var last lockstep.Key
+	err = c.query("SELECT "+linkColumns+" FROM link_rows l WHERE l.set_id = ? AND l.a_key >= ? AND l.a_key <= ? ORDER BY l.a_key LIMIT ?",
+		[]any{set.id, string(sorted[0]), string(sorted[len(sorted)-1]), limit}, func(v []driver.Value) error {
+			read++
+			last = lockstep.Key(str(v[0]))
+			for done < len(sorted) && sorted[done] < last {
+				done++
+			}
+			if done < len(sorted) && sorted[done] == last {
+				found(last, set.scan(v))
+			}
+			return nil
+		})
+	if err != nil {
+		return 0, err
+	}
+	if read < limit {
+		return len(sorted), nil
+	}
+	for done < len(sorted) && sorted[done] <= last {
+		done++
+	}
+	return done, nil
+}
+
+func (c *conn) linksOfB(set *linkSet, keys []lockstep.Key, found func(lockstep.Key, lockstep.Link)) error {
+	list := keyList(keys)
+	for _, match := range []string{"l.b_key = j.value", "l.a_key = j.value AND l.b_key IS NULL"} {
+		err := c.query("SELECT "+linkColumns+" FROM json_each(?) j CROSS JOIN link_rows l ON l.set_id = ? AND "+match,
+			[]any{list, set.id}, func(v []driver.Value) error {
+				l := set.scan(v)
+				found(l.B.Key, l)
+				return nil
+			})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Links finds links by the keys of the flow's source.
+func (s *Store) Links(ctx context.Context, name string, keys []lockstep.Key) ([]lockstep.LinkState, error) {
+	f, err := s.flow(name)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]lockstep.LinkState, len(keys))
+	err = s.read(ctx, func(c *conn) error {
+		set, side, open := s.linksOf(f)
+		links, err := c.links(&set, side, keys)
+		if err != nil {
+			return err
+		}
+		for i := range links {
+			out[i].Link = links[i]
+		}
+		if open == 0 {
+			return nil
+		}
+		has := map[lockstep.Key]bool{}
+		err = c.query("SELECT key FROM entry_rows WHERE flow_id = ? AND key IN (SELECT value FROM json_each(?))", []any{f.id, keyList(keys)},
+			func(v []driver.Value) error {
+				has[lockstep.Key(str(v[0]))] = true
+				return nil
+			})
+		for i, key := range keys {
+			out[i].Open = has[key]
+		}
+		return err
+	})
+	return out, err
+}
+
+// linksOf is where a flow's links are, and how many entries it has open.
+func (s *Store) linksOf(f *flow) (set linkSet, side lockstep.Side, open int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *f.set, f.Side, f.open()
+}
+
+// LinksTo finds links by the keys of the flow's target.
+func (s *Store) LinksTo(ctx context.Context, name string, keys []lockstep.Key) (out []lockstep.Link, err error) {
+	f, err := s.flow(name)
+	if err != nil {
+		return nil, err
+	}
+	err = s.read(ctx, func(c *conn) (err error) {
+		set, side, _ := s.linksOf(f)
+		out, err = c.links(&set, side.Other(), keys)
+		return err
+	})
+	return out, err
+}
+
+// ScanLinks pages through the links in the order of their source keys.
+func (s *Store) ScanLinks(ctx context.Context, name string, after lockstep.Key, most int) (out []lockstep.Link, err error) {
+	f, err := s.flow(name)
+	if err != nil {
+		return nil, err
+	}
+	err = s.read(ctx, func(c *conn) error {
+		set, side, _ := s.linksOf(f)
+		take := func(v []driver.Value) error {
+			out = append(out, set.scan(v))
+			return nil
+		}
+		if side == lockstep.A {
+			return c.query("SELECT "+linkColumns+" FROM link_rows l WHERE l.set_id = ? AND l.a_key > ? ORDER BY l.a_key LIMIT ?",
+				[]any{set.id, string(after), most}, take)
+		}
+		return c.scanB(&set, after, most, take, &out)
+	})
+	return out, err
+}
+
+// scanB pages by the keys of side B. Those that equal A's are not in B's index: they are read from the same range of
+// A's keys, which the page of the others bounds, so that a whole scan passes over every link once.
+func (c *conn) scanB(set *linkSet, after lockstep.Key, most int, take func([]driver.Value) error, out *[]lockstep.Link) error {
+	err := c.query("SELECT "+linkColumns+" FROM link_rows l WHERE l.set_id = ? AND l.b_key > ? ORDER BY l.b_key, l.id LIMIT ?",
+		[]any{set.id, string(after), most}, take)
+	if err != nil {
+		return err
+	}
+	query, args := "", []any{set.id, string(after)}
+	if n := len(*out); n == most && n > 0 {
+		query, args = " AND l.a_key <= ?", append(args, string((*out)[n-1].B.Key))
+	}
+	err = c.query("SELECT "+linkColumns+" FROM link_rows l WHERE l.set_id = ? AND l.a_key > ?"+query+" AND l.b_key IS NULL ORDER BY l.a_key LIMIT ?",
+		append(args, most), take)
+	slices.SortFunc(*out, func(a, b lockstep.Link) int { return cmp.Or(cmp.Compare(a.B.Key, b.B.Key), cmp.Compare(a.ID, b.ID)) })
+	*out = (*out)[:min(most, len(*out))]
+	return err
+}
+
+// CountLinks is how many links the flow has, and the greatest ID given so far.
+func (s *Store) CountLinks(ctx context.Context, name string) (n, maxID int64, err error) {
+	f, err := s.flow(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return f.set.links, s.ids["link"].next - 1, nil
+}
+
+// linkWork is what a call does to links.
+type linkWork struct{ save, forget []*lockstep.Link }
+
+func (w *linkWork) add(save, forget *lockstep.Link) {
+	if save != nil {
+		w.save = append(w.save, save)
+	}
+	if forget != nil {
+		w.forget = append(w.forget, forget)
+	}
+}
+
+var (
+	insertLinks = newInserter("INSERT INTO link_rows (set_id, a_key, id, b_key, a_digest, a_version, b_digest, b_version, run, at) VALUES ",
+		"(?,?,?,?,?,?,?,?,?,?)", " ON CONFLICT DO NOTHING")
+	updateLink = "UPDATE link_rows SET b_key=?, a_digest=?, a_version=?, b_digest=?, b_version=?, run=?, at=? WHERE set_id=? AND a_key=?"
+)
+
+// saveLinks forgets and saves the links of one flow, by set.
+func (t *tx) saveLinks(f *flow, w *linkWork) error {
+	bySet := map[string]*linkWork{}
+	of := func(l *lockstep.Link) *linkWork {
+		name := cmp.Or(l.Set, f.Set)
+		if bySet[name] == nil {
+			bySet[name] = &linkWork{}
+		}
+		return bySet[name]
+	}
+	for _, l := range w.forget {
+		of(l).add(nil, l)
+	}
+	for _, l := range w.save {
+		of(l).add(l, nil)
+	}
+	for name, w := range bySet {
+		set, err := t.linkSet(name)
+		if err != nil {
+			return err
+		}
+		if err := t.saveSet(set, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) saveSet(set *linkSet, w *linkWork) error {
+	n := int64(0)
+	for _, l := range w.forget {
+		gone, err := t.exec("DELETE FROM link_rows WHERE set_id = ? AND a_key = ?", set.id, string(l.A.Key))
+		if err != nil {
+			return err
+		}
+		n -= gone
+	}
+	fresh := make([]*lockstep.Link, 0, len(w.save))
+	for _, l := range w.save {
+		changed := int64(0)
+		if l.ID != 0 {
+			var err error
+			if changed, err = t.updateLink(set, l); err != nil {
+				return err
+			}
+		}
+		if changed == 0 {
+			fresh = append(fresh, l)
+		}
+	}
+	added, err := t.addLinks(set, fresh)
+	if err != nil {
+		return err
+	}
+	if n += added; n == 0 {
+		return nil
+	}
+	t.set(func() { set.links += n }, func() { set.links -= n })
+	_, err = t.exec("UPDATE set_rows SET links = ? WHERE id = ?", set.links, set.id)
+	return err
+}
+
+// addLinks inserts links that are most likely new. Where some are not, the last word on each key is saved again.
+func (t *tx) addLinks(set *linkSet, links []*lockstep.Link) (int64, error) {
+	if len(links) == 0 {
+		return 0, nil
+	}
+	first, err := t.id("link", len(links))
+	if err != nil {
+		return 0, err
+	}
+	added, err := t.insert(insertLinks, len(links), func(args []any, i int) []any {
+		l := links[i]
+		return t.linkValues(append(args, set.id, string(l.A.Key), cmp.Or(l.ID, first+int64(i))), l)
+	})
+	if err != nil || added == int64(len(links)) {
+		return added, err
+	}
+	for _, l := range links {
+		if _, err := t.updateLink(set, l); err != nil {
+			return 0, err
+		}
+	}
+	return added, nil
+}
+
+func (t *tx) updateLink(set *linkSet, l *lockstep.Link) (int64, error) {
+	return t.exec(updateLink, append(t.linkValues(nil, l), set.id, string(l.A.Key))...)
+}
+
+// linkValues appends the columns from b_key on.
+func (t *tx) linkValues(args []any, l *lockstep.Link) []any {
+	var bKey any
+	if l.B.Key != l.A.Key {
+		bKey = string(l.B.Key)
+	}
+	at := l.At
+	if at.IsZero() {
+		at = t.now
+	}
+	return append(args, bKey, digest(l.A.Digest), orNull(l.A.Version), digest(l.B.Digest), orNull(l.B.Version), l.Run, micros(at))
+}
+
+func digest(d lockstep.Digest) any {
+	if d == "" {
+		return nil
+	}
+	return []byte(d)
+}

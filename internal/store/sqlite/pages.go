@@ -1,0 +1,226 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+
+	lockstep "github.com/lockstep-sync/lockstep"
+)
+
+var (
+	insertFlight = newInserter("INSERT INTO flight_rows VALUES ", "(?,?,?)", "")
+	insertChunk  = "INSERT INTO chunk_rows VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET bits = excluded.bits"
+)
+
+// BeginPage says which of the page's records to send, and saves their keys as in flight.
+func (s *Store) BeginPage(ctx context.Context, run int64, name string, since lockstep.Seq, writes []lockstep.PageWrite) ([]bool, error) {
+	f, err := s.flow(name)
+	if err != nil {
+		return nil, err
+	}
+	send := make([]bool, len(writes))
+	err = s.change(ctx, func(t *tx) error {
+		if err := t.hasRun(run); err != nil {
+			return err
+		}
+		clear(send)
+		var flight []int
+		for from := 0; from < len(writes); from += page {
+			part := writes[from:min(from+page, len(writes))]
+			sent, err := t.beginPart(f, since, part)
+			if err != nil {
+				return err
+			}
+			for _, i := range sent {
+				send[from+i] = true
+				flight = append(flight, from+i)
+			}
+		}
+		if len(flight) < len(writes) {
+			t.wake(f)
+		}
+		_, err := t.insert(insertFlight, len(flight), func(args []any, i int) []any { // law 5
+			w := &writes[flight[i]]
+			return append(args, run, string(w.Change.Record.Key), string(w.Target))
+		})
+		return err
+	})
+	return send, err
+}
+
+// beginPart sorts a part of the page into what is sent, and what the queue takes.
+func (t *tx) beginPart(f *flow, since lockstep.Seq, writes []lockstep.PageWrite) (send []int, err error) {
+	keys := make([]lockstep.Key, len(writes))
+	for i := range writes {
+		keys[i] = writes[i].Change.Record.Key
+	}
+	open, err := t.rowsByKey(f, keys)
+	if err != nil {
+		return nil, err
+	}
+	var hints, images []lockstep.Change
+	for i, key := range keys {
+		switch {
+		case t.touchedSince(f, key, since):
+			hints = append(hints, hintOf(key))
+		case open[key] != nil:
+			images = append(images, writes[i].Change)
+			t.touch(f, key)
+		default:
+			send = append(send, i)
+			t.touch(f, key)
+		}
+	}
+	if err := t.takeInto(f, open, images, paged); err != nil {
+		return nil, err
+	}
+	return send, t.takeInto(f, open, hints, hinted)
+}
+
+// SettlePage saves what a page of a full run came to, in one transaction.
+func (s *Store) SettlePage(ctx context.Context, name string, end lockstep.PageEnd) error {
+	f, err := s.flow(name)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, func(t *tx) error {
+		if err := t.saveRun(end.Run); err != nil {
+			return err
+		}
+		if _, err := t.exec("DELETE FROM flight_rows WHERE run = ?", end.Run.ID); err != nil {
+			return err
+		}
+		for _, c := range end.Seen {
+			if _, err := t.exec(insertChunk, end.Run.ID, c.No, c.Bits); err != nil {
+				return err
+			}
+		}
+		return t.settlePage(f, &end)
+	})
+}
+
+func (t *tx) settlePage(f *flow, end *lockstep.PageEnd) error {
+	var w linkWork
+	for i := range end.Unlink {
+		w.add(nil, &end.Unlink[i])
+		t.touch(f, end.Unlink[i].End(f.Side).Key)
+	}
+	for i := range end.Links {
+		w.add(&end.Links[i], nil)
+		t.touch(f, end.Links[i].End(f.Side).Key)
+	}
+	for i := range end.Failed {
+		w.add(end.Failed[i].Link, end.Failed[i].Unlink)
+	}
+	if err := t.saveLinks(f, &w); err != nil {
+		return err
+	}
+	if err := t.fail(f, end.Failed); err != nil {
+		return err
+	}
+	if err := t.queue(f, end.Queue); err != nil {
+		return err
+	}
+	if err := t.appeared(f, w.save); err != nil {
+		return err
+	}
+	if len(end.Failed)+len(end.Queue) > 0 {
+		t.wake(f)
+	}
+	if len(end.Links)+len(end.Unlink) == 0 {
+		return nil
+	}
+	return t.settledNow(f)
+}
+
+// fail makes entries of records that failed in a page. An entry that came meanwhile is newer and stays as it is.
+func (t *tx) fail(f *flow, failed []lockstep.Outcome) error {
+	var changes []lockstep.Change
+	var outcomes []*lockstep.Outcome
+	var keys []lockstep.Key
+	for i := range failed {
+		if o := &failed[i]; o.Verdict != lockstep.Done {
+			changes, outcomes, keys = append(changes, o.Delivery.Change), append(outcomes, o), append(keys, o.Delivery.Change.Record.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	open, err := t.rowsByKey(f, keys)
+	if err != nil {
+		return err
+	}
+	urgent, err := t.priorities(f, changes)
+	if err != nil {
+		return err
+	}
+	rows, in := []*row{}, map[*row]bool{}
+	for i, o := range outcomes {
+		r := open[keys[i]]
+		if r == nil {
+			r = t.newRow(f, keys[i], paged)
+			open[r.key] = r
+			t.renew(r, &changes[i], urgent(i))
+			if err := t.judge(r, o); err != nil {
+				return err
+			}
+			r.unread = o.Delivery.Change.Fault != nil
+		}
+		if o.Tried { // law 5
+			r.triedAt = t.now
+		}
+		r.did(step(t.now, o))
+		if !in[r] {
+			in[r], rows = true, append(rows, r)
+		}
+	}
+	return t.save(rows)
+}
+
+// queue takes changes that go by the queue. Where a key is open, the entry knows something newer than the scan: look
+// (law 6).
+func (t *tx) queue(f *flow, changes []lockstep.Change) error {
+	for from := 0; from < len(changes); from += page {
+		part := append([]lockstep.Change(nil), changes[from:min(from+page, len(changes))]...)
+		keys := make([]lockstep.Key, len(part))
+		for i := range part {
+			keys[i] = part[i].Record.Key
+		}
+		open, err := t.rowsByKey(f, keys)
+		if err != nil {
+			return err
+		}
+		seen := make(map[lockstep.Key]bool, len(part))
+		for i, key := range keys {
+			if open[key] != nil || seen[key] {
+				part[i] = hintOf(key)
+			}
+			seen[key] = true
+		}
+		if err := t.takeInto(f, open, part, paged); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Resume is what an unfinished run left.
+func (s *Store) Resume(ctx context.Context, run int64) (flight []lockstep.InFlight, seen []lockstep.Chunk, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		if err := c.hasRun(run); err != nil {
+			return err
+		}
+		err := c.query("SELECT key, target FROM flight_rows WHERE run = ? ORDER BY rowid", []any{run}, func(v []driver.Value) error {
+			flight = append(flight, lockstep.InFlight{Key: lockstep.Key(str(v[0])), Target: lockstep.Key(str(v[1]))})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return c.query("SELECT no, bits FROM chunk_rows WHERE run = ? ORDER BY no", []any{run}, func(v []driver.Value) error {
+			seen = append(seen, lockstep.Chunk{No: whole(v[0]), Bits: blob(v[1])})
+			return nil
+		})
+	})
+	return flight, seen, err
+}

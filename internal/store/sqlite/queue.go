@@ -1,0 +1,193 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"time"
+
+	lockstep "github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+// Checkpoint is how far the feed is captured.
+func (s *Store) Checkpoint(ctx context.Context, feed string) (at lockstep.Position, upTo time.Time, err error) {
+	err = s.read(ctx, func(c *conn) (err error) {
+		at, upTo, err = c.checkpoint(feed)
+		return err
+	})
+	return at, upTo, err
+}
+
+func (c *conn) checkpoint(feed string) (at lockstep.Position, upTo time.Time, err error) {
+	err = c.query("SELECT position, up_to FROM feed_rows WHERE name = ?", []any{feed}, func(v []driver.Value) error {
+		if v[0] != nil {
+			at = lockstep.Position(str(v[0]))
+		}
+		upTo = momentOr(v[1])
+		return nil
+	})
+	return at, upTo, err
+}
+
+func (t *tx) setCheckpoint(feed string, at lockstep.Position, upTo time.Time) error {
+	_, err := t.exec("INSERT INTO feed_rows VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position, up_to = excluded.up_to",
+		feed, orNull(string(at)), micros(upTo))
+	return err
+}
+
+// Reset sets the feed's checkpoint whatever it was.
+func (s *Store) Reset(ctx context.Context, feed string, to lockstep.Position, upTo time.Time) error {
+	return s.change(ctx, func(t *tx) error { return t.setCheckpoint(feed, to, upTo) })
+}
+
+// Append fills the queues of the feed's flows and moves its checkpoint, in one transaction (law 1).
+func (s *Store) Append(ctx context.Context, feed string, from lockstep.Position, changes []lockstep.Change, next lockstep.Position, upTo time.Time) error {
+	return s.change(ctx, func(t *tx) error {
+		at, was, err := t.checkpoint(feed)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(at, from) {
+			return lockstep.Faultf(lockstep.CodeMovedCursor, "the checkpoint of feed %s is not where the page began", feed)
+		}
+		for _, f := range s.fed(feed) {
+			if _, err := t.take(f, changes, captured); err != nil {
+				return err
+			}
+		}
+		if upTo.IsZero() {
+			upTo = was
+		}
+		return t.setCheckpoint(feed, next, upTo)
+	})
+}
+
+// Hint asks the flow to look at these keys.
+func (s *Store) Hint(ctx context.Context, name string, keys []lockstep.Key) error {
+	f, err := s.flow(name)
+	if err != nil {
+		return err
+	}
+	changes := make([]lockstep.Change, len(keys))
+	for i, key := range keys {
+		changes[i] = hintOf(key)
+	}
+	return s.change(ctx, func(t *tx) error {
+		_, err := t.take(f, changes, hinted)
+		return err
+	})
+}
+
+func hintOf(key lockstep.Key) lockstep.Change {
+	return lockstep.Change{Record: lockstep.Record{Key: key}, Hint: true}
+}
+
+// page is how many changes are looked up and written together.
+const page = 1000
+
+// take puts changes into the flow's queue: as new entries, or as the next generation of open ones (law 2).
+func (t *tx) take(f *flow, changes []lockstep.Change, origin int64) (taken int, err error) {
+	for from := 0; from < len(changes); from += page {
+		part := changes[from:min(from+page, len(changes))]
+		keys := make([]lockstep.Key, len(part))
+		for i := range part {
+			keys[i] = part[i].Record.Key
+		}
+		open, err := t.rowsByKey(f, keys)
+		if err != nil {
+			return taken, err
+		}
+		if err := t.takeInto(f, open, part, origin); err != nil {
+			return taken, err
+		}
+	}
+	if len(changes) > 0 {
+		t.wake(f)
+	}
+	return len(changes), nil
+}
+
+// takeInto does so for changes whose open entries are at hand, and saves them.
+func (t *tx) takeInto(f *flow, open map[lockstep.Key]*row, changes []lockstep.Change, origin int64) error {
+	urgent, err := t.priorities(f, changes)
+	if err != nil {
+		return err
+	}
+	rows := make([]*row, 0, len(changes))
+	in := make(map[*row]bool, len(changes))
+	for i := range changes {
+		r := open[changes[i].Record.Key]
+		if r == nil {
+			r = t.newRow(f, changes[i].Record.Key, origin)
+			open[r.key] = r
+		}
+		t.renew(r, &changes[i], urgent(i))
+		if !in[r] {
+			in[r] = true
+			rows = append(rows, r)
+		}
+	}
+	return t.save(rows)
+}
+
+func (t *tx) newRow(f *flow, key lockstep.Key, origin int64) *row {
+	return &row{flow: f, key: key, captured: t.now, coalesced: -1, epoch: t.s.epoch, origin: origin, priority: lockstep.Low, fresh: true}
+}
+
+// renew makes the change the next generation of the entry.
+func (t *tx) renew(r *row, c *lockstep.Change, urgency lockstep.Priority) {
+	r.generation++
+	r.coalesced++
+	r.priority = min(r.priority, urgency)
+	r.changed, r.attempts, r.notBefore, r.wants, r.state = t.now, 0, time.Time{}, nil, ready
+	r.op, r.hint, r.version, r.at = c.Op, c.Hint, c.Record.Version, ""
+	if !c.Record.At.IsZero() {
+		r.at = c.Record.At.Format(time.RFC3339Nano)
+	}
+	r.fault, r.unread = encodeFault(c.Fault), c.Fault != nil
+	if r.unread {
+		r.state = parked // law 4: it waits for a person, its neighbours go on
+	}
+	if c.Record.Fields.Len() > 0 { // else the last image stays: it tells where to look (law 5)
+		r.image = string(value.AppendTagged(nil, c.Record.Fields))
+	}
+	if l := t.s.leases[r.id]; l != nil && !r.fresh {
+		first, was, unread := l.first, l.parked, r.unread
+		t.set(func() {
+			l.parked = unread
+			if first.IsZero() {
+				l.first = t.now
+			}
+		}, func() { l.first, l.parked = first, was })
+	}
+	t.touch(r.flow, r.key)
+}
+
+// priorities finds the priority of each change; it looks for links only where that makes a difference.
+func (t *tx) priorities(f *flow, changes []lockstep.Change) (func(i int) lockstep.Priority, error) {
+	var known map[lockstep.Key]bool
+	if f.Create != f.Update {
+		keys := make([]lockstep.Key, len(changes))
+		for i := range changes {
+			keys[i] = changes[i].Record.Key
+		}
+		links, err := t.links(f.set, f.Side, keys)
+		if err != nil {
+			return nil, err
+		}
+		known = make(map[lockstep.Key]bool, len(keys))
+		for i := range links {
+			known[keys[i]] = links[i].ID != 0
+		}
+	}
+	return func(i int) lockstep.Priority {
+		switch c := &changes[i]; {
+		case c.Op == lockstep.Delete:
+			return f.Delete
+		case f.Create == f.Update || known[c.Record.Key]:
+			return f.Update
+		}
+		return f.Create
+	}, nil
+}

@@ -1,0 +1,225 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"time"
+
+	lockstep "github.com/lockstep-sync/lockstep"
+)
+
+// Settle closes leases, saves links and writes the timeline, in one transaction. Links go first, so that a Wait sees
+// those of its own call; what waits for them is freed last.
+func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error {
+	if len(outcomes) == 0 {
+		return ctx.Err()
+	}
+	return s.change(ctx, func(t *tx) error {
+		var closing []closed1
+		for i := range outcomes {
+			o := &outcomes[i]
+			l := s.leases[o.Delivery.ID]
+			if l == nil || l.generation != o.Delivery.Generation {
+				continue // the lease has gone to another
+			}
+			t.drop(l)
+			closing = append(closing, closed1{l, o})
+		}
+		return t.settle(closing)
+	})
+}
+
+// closed1 is a lease with the outcome that closes it.
+type closed1 struct {
+	*lease
+	o *lockstep.Outcome
+}
+
+func (t *tx) settle(closing []closed1) error {
+	ids := make([]int64, len(closing))
+	byFlow := map[*flow]*linkWork{}
+	for i, c := range closing {
+		ids[i] = c.entry
+		w := byFlow[c.flow]
+		if w == nil {
+			w = &linkWork{}
+			byFlow[c.flow] = w
+		}
+		w.add(c.o.Link, c.o.Unlink)
+	}
+	for f, w := range byFlow {
+		if err := t.saveLinks(f, w); err != nil {
+			return err
+		}
+	}
+	rows, err := t.rowsByID(ids, "")
+	if err != nil {
+		return err
+	}
+	byID := make(map[int64]*row, len(rows))
+	for _, r := range rows {
+		byID[r.id] = r
+	}
+	if err := t.close(closing, byID); err != nil {
+		return err
+	}
+	for f, w := range byFlow {
+		if err := t.appeared(f, w.save); err != nil {
+			return err
+		}
+		if err := t.settledNow(f); err != nil {
+			return err
+		}
+		t.wake(f)
+	}
+	return nil
+}
+
+// close gives each entry its outcome.
+func (t *tx) close(closing []closed1, rows map[int64]*row) error {
+	var stay, gone []*row
+	var story []told
+	for _, c := range closing {
+		r := rows[c.entry]
+		if r == nil {
+			continue
+		}
+		t.touch(r.flow, r.key)
+		other := otherKey(r.flow, c.o.Link)
+		sent := lockstep.Event{At: c.at, Did: "sent", Other: other}
+		end := step(t.now, c.o)
+		end.Other = other
+		newer := r.generation > c.generation
+		switch {
+		case c.o.Verdict == lockstep.Done && !newer:
+			gone = append(gone, r)
+			story = append(story, told{r, r.story(sent, end)})
+		case c.o.Verdict == lockstep.Done:
+			story = append(story, told{r, t.split(r, c.lease, sent, end)})
+			r.epoch, r.triedAt = t.s.epoch, time.Time{} // nothing of the newer generation was tried yet
+			stay = append(stay, r)
+		default:
+			r.did(sent, end)
+			stay = append(stay, r)
+			if !newer {
+				if err := t.judge(r, c.o); err != nil {
+					return err
+				}
+			}
+		}
+		if c.o.Tried { // law 5
+			r.triedAt = t.now
+		}
+	}
+	if err := t.tell(story); err != nil {
+		return err
+	}
+	if err := t.remove(gone); err != nil {
+		return err
+	}
+	return t.save(stay)
+}
+
+// judge puts an entry that stays where its verdict says.
+func (t *tx) judge(r *row, o *lockstep.Outcome) error {
+	r.fault, r.unread = encodeFault(o.Fault), false
+	if o.Attempt {
+		r.attempts++
+	}
+	r.state, r.notBefore, r.wants = ready, time.Time{}, nil
+	switch {
+	case o.Verdict == lockstep.Park:
+		r.state = parked
+	case o.Verdict == lockstep.Wait && o.For != nil:
+		there, err := t.there(*o.For)
+		if err != nil {
+			return err
+		}
+		if !there {
+			r.state, r.notBefore, r.wants = waiting, o.RetryAt, o.For
+		}
+	case o.Verdict != lockstep.Done && !o.RetryAt.IsZero():
+		r.state, r.notBefore = delayed, o.RetryAt
+	}
+	return nil
+}
+
+// there tells whether the record that is waited for has a link.
+func (t *tx) there(ref lockstep.Ref) (bool, error) {
+	f := t.s.flows[ref.Flow]
+	if f == nil {
+		return false, nil
+	}
+	links, err := t.links(f.set, f.Side, []lockstep.Key{ref.Key})
+	return err == nil && links[0].ID != 0, err
+}
+
+// appeared makes ready what waits for the links, in whatever flow.
+func (t *tx) appeared(by *flow, links []*lockstep.Link) error {
+	if t.s.waits == 0 || len(links) == 0 {
+		return nil
+	}
+	for _, f := range t.s.flows {
+		var keys []lockstep.Key
+		for _, l := range links {
+			if cmp.Or(l.Set, by.Set) == f.Set {
+				keys = append(keys, l.End(f.Side).Key)
+			}
+		}
+		if len(keys) == 0 {
+			continue
+		}
+		var ids []int64
+		err := t.query("SELECT id, flow_id FROM entry_rows WHERE for_flow = ? AND for_key IN (SELECT value FROM json_each(?))",
+			[]any{f.Name, keyList(keys)}, func(v []driver.Value) error {
+				ids = append(ids, whole(v[0]))
+				waits := t.s.byID[whole(v[1])]
+				t.count(waits, waiting, -1)
+				t.count(waits, ready, 1)
+				t.wake(waits)
+				return nil
+			})
+		if err != nil {
+			return err
+		}
+		if len(ids) > 0 {
+			if err := t.free(ids); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settledNow notes that the flow has settled something.
+func (t *tx) settledNow(f *flow) error {
+	was, now := f.settled, t.now.UTC()
+	t.set(func() { f.settled = now }, func() { f.settled = was })
+	_, err := t.exec("UPDATE flow_rows SET settled = ? WHERE id = ?", micros(now), f.id)
+	return err
+}
+
+var verdicts = [...]string{lockstep.Done: "done", lockstep.Retry: "retry", lockstep.Wait: "waiting", lockstep.Park: "parked"}
+
+// step is an outcome as a line of the story.
+func step(now time.Time, o *lockstep.Outcome) lockstep.Event {
+	ev := lockstep.Event{At: now, Did: verdicts[o.Verdict], Fault: o.Fault, Run: o.Run}
+	if o.Verdict == lockstep.Done {
+		ev.Did = cmp.Or(o.Did, ev.Did)
+	} else {
+		ev.Note = o.Did
+	}
+	if o.For != nil {
+		ev.Note = "for " + string(o.For.Key) + " of flow " + o.For.Flow
+	}
+	return ev
+}
+
+// otherKey is the target's key where it differs.
+func otherKey(f *flow, l *lockstep.Link) lockstep.Key {
+	if l == nil || l.A.Key == l.B.Key {
+		return ""
+	}
+	return l.End(f.Side.Other()).Key
+}

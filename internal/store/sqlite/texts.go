@@ -1,0 +1,147 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	lockstep "github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+// micros is a moment as the tables hold it; null for the zero time.
+func micros(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
+func moment(n int64) time.Time { return time.UnixMicro(n).UTC() }
+
+// momentOr is a moment from a column that may be null.
+func momentOr(v any) time.Time {
+	if n, ok := v.(int64); ok {
+		return moment(n)
+	}
+	return time.Time{}
+}
+
+// faultText is a fault as it is kept: its texts.
+type faultText struct {
+	Kind    lockstep.FaultKind `json:"kind"`
+	Code    lockstep.Code      `json:"code"`
+	Text    string             `json:"text"`
+	About   *lockstep.About    `json:"about,omitempty"`
+	Next    string             `json:"next,omitempty"`
+	Wait    time.Duration      `json:"wait,omitempty"`
+	Unknown bool               `json:"unknown,omitempty"`
+	For     *lockstep.Ref      `json:"for,omitempty"`
+}
+
+// encodeFault is a fault as JSON, null for none.
+func encodeFault(f *lockstep.Fault) any {
+	if f == nil {
+		return nil
+	}
+	t := faultText{Kind: f.Kind, Code: f.Code, Next: f.Next, Wait: f.Wait, Unknown: f.Unknown, For: f.For}
+	if f.Err != nil {
+		t.Text = f.Err.Error()
+	}
+	if f.About != (lockstep.About{}) {
+		t.About = &f.About
+	}
+	b, err := json.Marshal(t)
+	if err != nil { // a struct of texts and numbers: it cannot be
+		panic(err)
+	}
+	return string(b)
+}
+
+func decodeFault(text string) *lockstep.Fault {
+	if text == "" {
+		return nil
+	}
+	var t faultText
+	if err := json.Unmarshal([]byte(text), &t); err != nil {
+		return lockstep.NewFault(lockstep.CodeStore, errors.New("the text of a fault cannot be read"))
+	}
+	f := &lockstep.Fault{Kind: t.Kind, Code: t.Code, Next: t.Next, Wait: t.Wait, Unknown: t.Unknown, For: t.For, Err: errors.New(t.Text)}
+	if t.About != nil {
+		f.About = *t.About
+	}
+	return f
+}
+
+// stepText is a line of a story as it is kept.
+type stepText struct {
+	At    time.Time       `json:"at"`
+	Did   string          `json:"did"`
+	Note  string          `json:"note,omitempty"`
+	Run   int64           `json:"run,omitempty"`
+	Other lockstep.Key    `json:"other,omitempty"`
+	Fault json.RawMessage `json:"fault,omitempty"`
+}
+
+// appendStep appends a step to the inside of a JSON array.
+func appendStep(b []byte, ev lockstep.Event) []byte {
+	if len(b) > 0 {
+		b = append(b, ',')
+	}
+	b = append(b, `{"at":"`...)
+	b = ev.At.UTC().Truncate(time.Microsecond).AppendFormat(b, time.RFC3339Nano)
+	b = value.AppendQuoted(append(b, `","did":`...), ev.Did)
+	if ev.Note != "" {
+		b = value.AppendQuoted(append(b, `,"note":`...), ev.Note)
+	}
+	if ev.Run != 0 {
+		b = value.AppendJSON(append(b, `,"run":`...), value.Int(ev.Run))
+	}
+	if ev.Other != "" {
+		b = value.AppendQuoted(append(b, `,"other":`...), string(ev.Other))
+	}
+	if text, ok := encodeFault(ev.Fault).(string); ok {
+		b = append(append(b, `,"fault":`...), text...)
+	}
+	return append(b, '}')
+}
+
+// decodeSteps reads a JSON array of steps into the story of a record.
+func decodeSteps(text string, flow string, key lockstep.Key) ([]lockstep.Event, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var steps []stepText
+	if err := json.Unmarshal([]byte(text), &steps); err != nil {
+		return nil, lockstep.NewFault(lockstep.CodeStore, errors.New("the steps of a record cannot be read")).On(lockstep.About{Flow: flow, Key: key})
+	}
+	out := make([]lockstep.Event, len(steps))
+	for i, s := range steps {
+		out[i] = lockstep.Event{At: s.At, Flow: flow, Key: key, Other: s.Other, Did: s.Did, Note: s.Note, Run: s.Run, Fault: decodeFault(string(s.Fault))}
+	}
+	return out, nil
+}
+
+// keyList is keys as a JSON array, for json_each.
+func keyList(keys []lockstep.Key) string {
+	b := []byte{'['}
+	for i, k := range keys {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = value.AppendQuoted(b, string(k))
+	}
+	return string(append(b, ']'))
+}
+
+// idList is IDs as a JSON array.
+func idList(ids []int64) string {
+	b := []byte{'['}
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = value.AppendJSON(b, value.Int(id))
+	}
+	return string(append(b, ']'))
+}

@@ -46,7 +46,7 @@ func (t *tool) complainText(err error) {
 	} else {
 		text := message(err, f)
 		fmt.Fprintf(t.err, "%s %s\n", p.bad("error "+string(f.Code)+":"), indent(cmp.Or(text, title(f)), "  "))
-		if text != "" && f.Code != lockstep.CodeUsage {
+		if text != "" && f.Code != lockstep.CodeUsage && f.Code != lockstep.CodeUnclassified {
 			fmt.Fprintf(t.err, "  %s %s\n", p.dim("means"), title(f))
 		}
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -101,17 +102,16 @@ func (s *show) edit(ctx context.Context, lasts time.Duration, perSecond int) err
 }
 
 func (s *show) editOne(ctx context.Context) error {
-	// The last products are kept for the deletes, and the first for the accident.
+	// The last products are kept for the deletes, the first for the accident.
 	x := &s.products[1+s.rand.IntN(len(s.products)-60)]
 	var c demo.Change
 	var err error
 	switch n := s.rand.IntN(20); {
 	case n == 0:
-		fresh := demo.Catalogue(s.rand, s.products[len(s.products)-1].ID+1, 1)[0]
+		fresh := demo.Catalogue(s.rand, s.nextID, 1)[0]
+		s.nextID++
+		s.products = slices.Insert(s.products, 1, fresh)
 		c, err = s.pim.Add(ctx, fresh)
-		// In front of those that will be deleted.
-		s.products = append(s.products, fresh)
-		s.products[len(s.products)-1], s.products[1] = s.products[1], s.products[len(s.products)-1]
 	case n == 1:
 		name := x.Name + " II"
 		if len(name) > 100 {

@@ -25,6 +25,7 @@ type show struct {
 	step     int
 	rand     *rand.Rand
 	products []demo.Product
+	nextID   int64
 	pim      *demo.PIM
 	shop     *demo.Shop
 	watch    *demo.Watch
@@ -82,7 +83,7 @@ const demoFile = "lockstep.yaml"
 func (s *show) build(ctx context.Context) (err error) {
 	n, _, _ := s.size()
 	s.act("Two businesses that do not know each other")
-	s.products = demo.Catalogue(s.rand, 1, n)
+	s.products, s.nextID = demo.Catalogue(s.rand, 1, n), int64(n)+1
 	if s.pim, err = demo.NewPIM(ctx, filepath.Join(s.dir, "pim.db"), s.products); err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ flows:
     map:
       item_no: sku
       title: name
-      url: slug(name) + "-" + text(id)
+      url: '"/" + slug(sku)'
       teaser: left(stripHtml(description), 80)
       body: description
       gross: round(price * 1.22, 2)                # 22 % VAT, exact decimals

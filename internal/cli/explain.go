@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,7 @@ its key in the source or in the target; a composite key is a JSON array.`,
 func (t *tool) story(s app.Story) {
 	p, now := t.outPaint(), time.Now()
 	t.put("%s %s", p.bold(s.Flow), p.bold(keyText(s.Key, s.TargetKey)))
-	t.put("  %s", s.Why)
+	t.put("  %s", indent(s.Why, "  "))
 	if s.Next != "" {
 		t.put("  %s %s", p.dim("next:"), s.Next)
 	}
@@ -55,9 +56,6 @@ func (t *tool) story(s app.Story) {
 	}
 	if s.Entry != nil {
 		t.put("  %s %s", p.dim("queue"), entryText(p, *s.Entry, now))
-		if s.Entry.Fault != nil {
-			showFault(t.out, p, s.Entry.Fault, "        ")
-		}
 	}
 	if s.Waits != nil {
 		t.put("  %s record %s of flow %s (%s → %s)", p.dim("waits for"), s.Waits.Key, s.Waits.Flow, s.Waits.From, s.Waits.To)
@@ -82,9 +80,14 @@ func (t *tool) story(s app.Story) {
 		}
 		t.put("    %s  %s%s%s", p.dim(at.Format("15:04:05.000")), stepText(p, step.Did), note, p.dim(runText(step.Run)))
 		if step.Fault != nil {
-			showFault(t.out, p, step.Fault, "                  ")
+			t.put("                  %s %s", p.bad(string(step.Fault.Code)), firstLine(step.Fault.Message))
 		}
 	}
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }
 
 func runText(id int64) string {

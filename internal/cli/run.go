@@ -38,5 +38,9 @@ func (t *tool) daemonRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.hushed.Store(true)
+	defer context.AfterFunc(ctx, func() {
+		log.Info("stopping: the steps in hand are finished and settled first; a second signal ends at once")
+	})()
 	return errors.Join(h.Run(ctx), h.Close())
 }

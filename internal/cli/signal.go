@@ -19,7 +19,9 @@ func graceful(parent context.Context, t *tool) (context.Context, context.CancelF
 		case <-ctx.Done():
 			return
 		}
-		t.note("stopping: the step in hand is finished and settled first; a second signal ends at once")
+		if !t.hushed.Load() {
+			t.note("stopping: the step in hand is finished and settled first; a second signal ends at once")
+		}
 		cancel()
 		<-signals
 		os.Exit(int(ExitInterrupted))

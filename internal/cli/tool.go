@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -20,6 +21,7 @@ type tool struct {
 	outTTY   bool
 	errTTY   bool
 	env      func(string) string
+	hushed   *atomic.Bool // says of a signal itself what is to be said
 
 	config  string
 	json    bool
@@ -37,6 +39,7 @@ func newTool(version string) *tool {
 		outTTY: term.IsTerminal(int(os.Stdout.Fd())),
 		errTTY: term.IsTerminal(int(os.Stderr.Fd())),
 		env:    os.Getenv,
+		hushed: &atomic.Bool{},
 	}
 }
 

@@ -19,6 +19,7 @@ func TestContract(t *testing.T) {
 		Connector:  postgres.Connector,
 		New:        newPlace,
 		ServerKeys: true,
+		Tracks:     []connectortest.Track{{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true}},
 		Holds:      func(s connectortest.Sample) bool { return s.Name != "text with NUL" }, // PostgreSQL has no NUL in texts
 	})
 }

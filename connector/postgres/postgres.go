@@ -74,7 +74,7 @@ type System struct {
 }
 
 var (
-	_ lockstep.Scanner = (*System)(nil)
+	_ lockstep.Source  = (*System)(nil)
 	_ lockstep.Target  = (*System)(nil)
 	_ lockstep.Creator = (*System)(nil)
 )

@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 type system interface {
 	lockstep.System
-	lockstep.Scanner
+	lockstep.Source
 	lockstep.Target
 	lockstep.Creator
 }

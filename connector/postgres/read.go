@@ -22,6 +22,7 @@ type query struct {
 	extra []string // further columns, behind the plan's
 	order string
 	lock  string // behind everything
+	gone  bool   // the last extra column tells a soft delete
 	rows  int    // LIMIT, or 0
 	args  [][]byte
 	large int // a record over so many bytes is a fault
@@ -194,7 +195,11 @@ func (d *decoder) row(cells [][]byte, guarded bool) *row {
 	for _, c := range cells[:len(p.Columns)] {
 		size += len(c)
 	}
-	d.out = row{cells: cells[len(p.Columns):], size: size + 24*len(p.Columns)}
+	extra := len(p.Columns) + len(d.q.extra)
+	d.out = row{cells: cells[len(p.Columns):extra], size: size + 24*len(p.Columns)}
+	if d.q.gone && string(cells[extra-1]) == "t" {
+		d.out.op = lockstep.Delete
+	}
 	rec := &d.out.record
 	for i, at := range p.Key {
 		d.keys[i] = cells[at]

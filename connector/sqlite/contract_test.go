@@ -12,7 +12,12 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	connectortest.Run(t, connectortest.Harness{Connector: sqlite.Connector, New: newPlace, ServerKeys: true})
+	connectortest.Run(t, connectortest.Harness{
+		Connector:  sqlite.Connector,
+		New:        newPlace,
+		ServerKeys: true,
+		Tracks:     []connectortest.Track{{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true}},
+	})
 }
 
 func newPlace(t *testing.T, streams ...lockstep.Stream) connectortest.Place {

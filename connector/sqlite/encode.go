@@ -35,6 +35,10 @@ func encode(c *sqlkit.Column, v value.Value) (any, error) {
 		}
 		return int64(0), nil
 	case value.KindInt:
+		if info.kind == value.DecimalType && info.affinity == text {
+			d, _ := value.ParseDecimal(strconv.FormatInt(v.Int(), 10))
+			return scaled(d, c.Type.Scale), nil
+		}
 		return v.Int(), nil
 	case value.KindFloat:
 		if math.IsNaN(v.Float()) {

@@ -83,6 +83,7 @@ type reader struct {
 	dest  []any
 	slab  sqlkit.Slab
 	size  int // of the last record
+	note  *trackedColumn
 }
 
 func newReader(p *sqlkit.Plan, limit, extra int) *reader {
@@ -106,6 +107,9 @@ func (r *reader) record(rows *sql.Rows) (lockstep.Record, *lockstep.Fault, error
 	}
 	rec := lockstep.Record{Key: lockstep.MakeKey(parts...)}
 	if p.Version >= 0 {
+		if text, ok := r.cells[p.Version].(string); ok && r.note != nil {
+			r.note.note(text)
+		}
 		rec.Version = storedText(r.cells[p.Version])
 		if v := decode(trackKind(p.Columns[p.Version]), r.cells[p.Version]); v.Kind() == value.KindTime {
 			rec.At = v.Time()
@@ -187,6 +191,7 @@ func (s *System) scanKeys(ctx context.Context, db *sql.DB, p *sqlkit.Plan, place
 	defer rows.Close()
 	page := lockstep.Page{Next: place.Position()}
 	rd := newReader(p, limit, 0)
+	rd.note = s.noted(p)
 	for bytes := 0; rows.Next(); {
 		if len(page.Changes) == count || (l.Bytes > 0 && bytes >= l.Bytes) {
 			page.More = true

@@ -67,14 +67,15 @@ type System struct {
 	pool    int
 	plans   sqlkit.Plans
 
-	mu     sync.Mutex
-	reader *sql.DB
-	writer *sql.DB
-	tables map[string]*sqlkit.Table
+	mu      sync.Mutex
+	reader  *sql.DB
+	writer  *sql.DB
+	tables  map[string]*sqlkit.Table
+	tracked map[string]*trackedColumn
 }
 
 var (
-	_ lockstep.Scanner = (*System)(nil)
+	_ lockstep.Source  = (*System)(nil)
 	_ lockstep.Target  = (*System)(nil)
 	_ lockstep.Creator = (*System)(nil)
 )

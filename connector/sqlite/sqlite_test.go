@@ -11,7 +11,7 @@ import (
 )
 
 type system interface {
-	lockstep.Scanner
+	lockstep.Source
 	lockstep.Target
 	lockstep.System
 	lockstep.Creator

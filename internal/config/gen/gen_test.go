@@ -6,22 +6,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lockstep-sync/lockstep"
-	"github.com/lockstep-sync/lockstep/connector/postgres"
-	"github.com/lockstep-sync/lockstep/connector/sqlite"
+	"github.com/lockstep-sync/lockstep/connector/all"
 	"github.com/lockstep-sync/lockstep/internal/config"
 )
-
-func connectors() []lockstep.Connector {
-	return []lockstep.Connector{postgres.Connector, sqlite.Connector}
-}
 
 // What is committed is what the code says now.
 func TestGenerated(t *testing.T) {
 	root := filepath.Join("..", "..", "..")
 	for name, text := range map[string]string{
-		filepath.Join("docs", "configuration.md"): config.Reference(connectors()),
-		"lockstep.schema.json":                    string(config.Schema(connectors())),
+		filepath.Join("docs", "configuration.md"): config.Reference(all.All()),
+		"lockstep.schema.json":                    string(config.Schema(all.All())),
 	} {
 		file := filepath.Join(root, name)
 		if os.Getenv("LOCKSTEP_GEN") != "" {
@@ -36,7 +30,7 @@ func TestGenerated(t *testing.T) {
 }
 
 func TestExampleLoads(t *testing.T) {
-	c, err := config.Parse("lockstep.yaml", []byte(config.Example), connectors(), func(string) (string, bool) { return "something", true })
+	c, err := config.Parse("lockstep.yaml", []byte(config.Example), all.All(), func(string) (string, bool) { return "something", true })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,10 +41,10 @@ func TestExampleLoads(t *testing.T) {
 
 // The example of every connector is a system that the decoder takes.
 func TestExamplesLoad(t *testing.T) {
-	for _, c := range connectors() {
+	for _, c := range all.All() {
 		spec := c.Spec()
 		text := "systems:\n  example:\n    " + strings.ReplaceAll(strings.TrimSpace(spec.Example), "\n", "\n    ") + "\nflows: {}\n"
-		if _, err := config.Parse(spec.Kind+".yaml", []byte(text), connectors(), func(string) (string, bool) { return "something", true }); err != nil {
+		if _, err := config.Parse(spec.Kind+".yaml", []byte(text), all.All(), func(string) (string, bool) { return "something", true }); err != nil {
 			t.Errorf("%s\n%v", text, err)
 		}
 	}

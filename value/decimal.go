@@ -90,6 +90,9 @@ func expandDecimal(s string) (Decimal, error) {
 	if whole == "" {
 		whole = "0"
 	}
+	if len(whole)+len(fraction) > MaxDecimalDigits { // or it could not be read again
+		return Decimal{}, errDecimal
+	}
 	text := whole
 	if fraction != "" {
 		text += "." + fraction

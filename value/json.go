@@ -17,6 +17,9 @@ import (
 // MaxDepth bounds how deep lists and objects may nest.
 const MaxDepth = 256
 
+// maxRawDepth is the same for JSON texts of databases, which go deeper: about what PostgreSQL's stack allows.
+const maxRawDepth = 10_000
+
 // AppendJSON appends v as plain JSON. NaN and infinities become texts.
 func AppendJSON(b []byte, v Value) []byte { return appendValue(b, v, false) }
 
@@ -180,7 +183,8 @@ func AppendQuoted(b []byte, s string) []byte {
 }
 
 // RawJSON is the value of a JSON text that is known to be valid, such as a database's json column. An object or a
-// list stays text until somebody looks inside.
+// list stays text until somebody looks inside. Then, and in tagged JSON, where such a text may stand, the last of two
+// members with one name wins, half of a surrogate pair is U+FFFD, and a number that no Decimal holds is its text.
 func RawJSON(text string) (Value, error) {
 	for i := range len(text) {
 		switch text[i] {
@@ -230,14 +234,14 @@ type Decoder struct {
 	depth   int
 	tagged  bool
 	asIs    bool // the next object stands under "$obj": its own name is no tag
-	lenient bool // doubled names: the last one wins
+	lenient bool // takes what a database's json can hold: see RawJSON
 	last    *Names
 	scratch []string
 }
 
 // Fields reads what AppendTagged wrote. The values share text's memory.
 func (d *Decoder) Fields(text string) (Fields, error) {
-	d.tagged = true
+	d.tagged, d.lenient = true, true
 	v, err := d.parse(text)
 	if err != nil {
 		return Fields{}, err
@@ -344,10 +348,13 @@ func (d *Decoder) number() (Value, error) {
 		}
 	}
 	dec, err := ParseDecimal(text)
-	if err != nil {
-		return Null, d.error("number out of bounds")
+	switch {
+	case err == nil:
+		return FromDecimal(dec), nil
+	case d.lenient:
+		return Text(text), nil
 	}
-	return FromDecimal(dec), nil
+	return Null, d.error("number out of bounds")
 }
 
 func (d *Decoder) list() (Value, error) {
@@ -381,7 +388,11 @@ func (d *Decoder) list() (Value, error) {
 
 func (d *Decoder) enter() error {
 	d.at++
-	if d.depth++; d.depth > MaxDepth {
+	limit := MaxDepth
+	if d.lenient {
+		limit = maxRawDepth
+	}
+	if d.depth++; d.depth > limit {
 		return d.error("nested too deep")
 	}
 	return nil
@@ -546,15 +557,18 @@ func (d *Decoder) codepoint() (rune, error) {
 	if r < 0xD800 || r > 0xDFFF {
 		return r, nil
 	}
-	if r > 0xDBFF || d.at+1 >= len(d.s) || d.s[d.at] != '\\' || d.s[d.at+1] != 'u' {
-		return 0, d.error("lone surrogate")
+	behind := d.at
+	if r <= 0xDBFF && d.at+1 < len(d.s) && d.s[d.at] == '\\' && d.s[d.at+1] == 'u' {
+		d.at += 2
+		if low, ok := d.hex4(); ok && low >= 0xDC00 && low <= 0xDFFF {
+			return 0x10000 + (r-0xD800)<<10 + (low - 0xDC00), nil
+		}
 	}
-	d.at += 2
-	low, ok := d.hex4()
-	if !ok || low < 0xDC00 || low > 0xDFFF {
-		return 0, d.error("lone surrogate")
+	if d.lenient {
+		d.at = behind
+		return utf8.RuneError, nil
 	}
-	return 0x10000 + (r-0xD800)<<10 + (low - 0xDC00), nil
+	return 0, d.error("lone surrogate")
 }
 
 func (d *Decoder) hex4() (rune, bool) {

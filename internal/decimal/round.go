@@ -139,5 +139,9 @@ func cut(d value.Decimal, scale int, away func(text string, next byte, rest bool
 	if text[0] != '-' {
 		kept = kept[1:]
 	}
-	return plain(string(kept))
+	out, err := value.ParseDecimal(string(kept))
+	if err != nil { // the carry made it longer than any decimal: no field holds either
+		return d
+	}
+	return out
 }

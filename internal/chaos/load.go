@@ -62,6 +62,7 @@ var actions = []action{
 // Load is a steady stream of changes by several writers, each with a connection of its own.
 type Load struct {
 	gate    sync.RWMutex // held for reading by each transaction; Pause takes it
+	paused  bool         // of the one goroutine that pauses, resumes and stops
 	stop    context.CancelFunc
 	writers sync.WaitGroup
 	err     atomic.Pointer[error]
@@ -91,14 +92,23 @@ func StartLoad(ctx context.Context, dsn string, writers int, seed uint64) (*Load
 }
 
 // Pause waits for every open transaction and keeps new ones from beginning.
-func (l *Load) Pause() { l.gate.Lock() }
+func (l *Load) Pause() {
+	l.gate.Lock()
+	l.paused = true
+}
 
 // Resume ends a Pause.
-func (l *Load) Resume() { l.gate.Unlock() }
+func (l *Load) Resume() {
+	l.paused = false
+	l.gate.Unlock()
+}
 
-// Stop ends the writers; what they had open is rolled back.
+// Stop ends the writers, also out of a Pause; what they had open is rolled back.
 func (l *Load) Stop() {
 	l.stop()
+	if l.paused {
+		l.Resume()
+	}
 	l.writers.Wait()
 }
 

@@ -86,6 +86,7 @@ func TestLoadAndCompare(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	load.Pause()
 	load.Stop()
 	t.Log(load)
 }

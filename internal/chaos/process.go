@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -15,8 +16,9 @@ import (
 
 // The exit codes of lockstep that are no failure here (`lockstep help exit-codes`).
 const (
-	exitOK      = 0
-	exitWaiting = 4 // records are parked, or wait for a retry
+	exitOK          = 0
+	exitWaiting     = 4 // records are parked, or wait for a retry
+	exitUnavailable = 6 // of the store: another process owns it; of the daemon: it went away
 )
 
 // tool is the binary in its folder.
@@ -64,6 +66,11 @@ func (p *process) kill() bool {
 	<-p.done
 	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// well tells whether a process that has ended did so in one of the ways that are no failure.
+func (p *process) well(also ...int) bool {
+	return slices.Contains(append(also, exitOK, exitWaiting), p.cmd.ProcessState.ExitCode())
 }
 
 // ended waits until the process has ended or the time is over.

@@ -31,37 +31,60 @@ func (r *run) killDaemon(ctx context.Context, at time.Duration, command ...strin
 	if err != nil {
 		return false, err
 	}
-	name := "run"
-	before := at
-	if command != nil {
-		before = time.Duration(r.rng.Int64N(int64(at)))
+	if command == nil {
+		over, err := daemon.ended(ctx, at)
+		if err != nil {
+			return false, err
+		}
+		if over {
+			return false, r.tool.unexpected(daemon)
+		}
+		return r.count(daemon.kill(), "run"), nil
 	}
+	before := time.Duration(r.rng.Int64N(int64(at)))
 	over, err := daemon.ended(ctx, before)
 	if err != nil {
 		return false, err
 	}
-	if command != nil && !over {
-		name = "run, asked to " + command[0] + " " + command[1]
-		asking, err := r.tool.start(command...)
-		if err != nil {
-			daemon.kill()
-			return false, err
-		}
-		// The one that asks ends with the daemon, or before; what it says then is its own affair. If it came before the
-		// daemon had its store, it works by itself, and dies, too.
-		defer asking.kill()
-		if over, err = daemon.ended(ctx, at-before); err != nil {
-			return false, err
-		}
-		if over && daemon.cmd.ProcessState.ExitCode() != exitOK && command != nil {
-			// The command was first at the store: then the daemon must refuse to start, and the command is the one to die.
-			return r.count(asking.kill(), command[0]+" "+command[1]+" in place of run"), nil
-		}
-	}
 	if over {
 		return false, r.tool.unexpected(daemon)
 	}
-	return r.count(daemon.kill(), name), nil
+	return r.killBoth(ctx, daemon, at-before, command...)
+}
+
+// killBoth lets a command ask the daemon, kills the daemon, and a little later what is left of the command. If the
+// command was at the store before the daemon had it, it works by itself and the daemon must refuse to start.
+func (r *run) killBoth(ctx context.Context, daemon *process, at time.Duration, command ...string) (bool, error) {
+	asking, err := r.tool.start(command...)
+	if err != nil {
+		daemon.kill()
+		return false, err
+	}
+	name := command[0] + " " + command[1]
+	refused, err := daemon.ended(ctx, at)
+	if err != nil {
+		asking.kill()
+		return false, err
+	}
+	if refused && daemon.cmd.ProcessState.ExitCode() != exitUnavailable {
+		asking.kill()
+		return false, r.tool.unexpected(daemon)
+	}
+	killed := false
+	if !refused {
+		killed = r.count(daemon.kill(), "run, asked to "+name)
+	}
+	over, err := asking.ended(ctx, time.Duration(r.rng.IntN(1000))*time.Millisecond)
+	if err != nil {
+		return false, err
+	}
+	if over && !asking.well(exitUnavailable) { // unavailable: the daemon went away
+		return false, r.tool.unexpected(asking)
+	}
+	if !over && asking.kill() && refused {
+		killed = r.count(true, name+" in place of run")
+	}
+	return killed, nil
 }
 
 // killCommand kills a command that works by itself, without a daemon. It may be done before: then it must have ended well.
@@ -75,7 +98,7 @@ func (r *run) killCommand(ctx context.Context, at time.Duration, command ...stri
 		return false, err
 	}
 	if over {
-		if code := p.cmd.ProcessState.ExitCode(); code != exitOK && code != exitWaiting {
+		if !p.well() {
 			return false, r.tool.unexpected(p)
 		}
 		return false, nil

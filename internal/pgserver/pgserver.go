@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"syscall"
@@ -59,7 +60,7 @@ func Start(ctx context.Context, settings map[string]string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{bin: bin, done: make(chan error, 1)}
-	if s.dir, err = os.MkdirTemp("", "lockstep-pg-"); err != nil {
+	if s.dir, err = os.MkdirTemp("", "lockstep-server-"); err != nil {
 		return nil, err
 	}
 	if err := s.start(ctx, settings); err != nil {
@@ -91,13 +92,33 @@ func (s *Server) start(ctx context.Context, settings map[string]string) error {
 	}
 	defer log.Close()
 	s.cmd = exec.Command(filepath.Join(s.bin, "postgres"), args...)
-	s.cmd.SysProcAttr, s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.cred, s.dir, log, log
-	if err := s.cmd.Start(); err != nil {
+	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, log, log
+	if err := s.launch(); err != nil {
 		s.cmd = nil
 		return err
 	}
-	go func() { s.done <- s.cmd.Wait() }()
 	return s.ready(ctx)
+}
+
+// launch starts the server so that it dies with us, however we end. The kernel ties it to the thread that started it,
+// so that thread stays for as long as the server lives.
+func (s *Server) launch() error {
+	attr := syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}
+	if s.cred != nil {
+		attr.Credential = s.cred.Credential
+	}
+	s.cmd.SysProcAttr = &attr
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := s.cmd.Start()
+		started <- err
+		if err == nil {
+			s.done <- s.cmd.Wait()
+		}
+	}()
+	return <-started
 }
 
 func (s *Server) asPostgres() error {

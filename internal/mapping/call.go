@@ -195,7 +195,8 @@ func (c *compiler) lookup(n *ast.CallNode, args []code) (code, static) {
 			return key
 		}
 		if !key.IsNull() {
-			if v, ok := table[w.textOf(key)]; ok {
+			text, _ := key.KeyText() // 7, 7.00 and "7" are one key
+			if v, ok := table[text]; ok {
 				return v
 			}
 		}
@@ -221,7 +222,7 @@ func (c *compiler) link(n *ast.CallNode, args []code) (code, static) {
 			if v.IsNull() {
 				return v // no reference
 			}
-			parts[i] = w.textOf(v)
+			parts[i], _ = v.KeyText()
 		}
 		ref := lockstep.Ref{Flow: flow.Value, Key: lockstep.MakeKey(parts...)}
 		if w.resolve != nil {

@@ -107,8 +107,8 @@ func TestExpressions(t *testing.T) {
 		{`format(inZone(created, "Europe/Ljubljana"), "D.M.YYYY HH:mm")`, `"2.7.2026 00:30"`}, {`created < date("2027-01-01")`, `true`}, {`year(created)`, `2026`},
 		{`date(inZone(created, "Europe/Ljubljana"))`, `"2026-07-02T00:00:00Z"`}, {`format(parse("1.7.2026 12:00", "D.M.YYYY HH:mm", "Europe/Ljubljana"), "iso")`, `"2026-07-01T12:00:00+02:00"`},
 		// value maps and links
-		{`lookup("colors", attrs.color.code)`, `1`}, {`lookup("colors", id)`, `"seven"`}, {`lookup("colors", "x", 0)`, `0`}, {`lookup("colors", nil)`, `null`},
-		{`link("categories", 12)`, `"c-12"`}, {`link("categories", "a", 2)`, `"c-[\"a\",\"2\"]"`}, {`map([1, 2], link("categories", #))`, `["c-1","c-2"]`}, {`link("categories", attrs.none)`, `null`},
+		{`lookup("colors", attrs.color.code)`, `1`}, {`lookup("colors", id)`, `"seven"`}, {`lookup("colors", "x", 0)`, `0`}, {`lookup("colors", nil)`, `null`}, {`lookup("colors", 7.00)`, `"seven"`},
+		{`link("categories", 12)`, `"c-12"`}, {`link("categories", 12.0)`, `"c-12"`}, {`link("categories", "a", 2)`, `"c-[\"a\",\"2\"]"`}, {`map([1, 2], link("categories", #))`, `["c-1","c-2"]`}, {`link("categories", attrs.none)`, `null`},
 	} {
 		v, err := eval(c.expr, record())
 		if err != nil {

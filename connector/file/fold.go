@@ -79,7 +79,7 @@ func (s *System) foldRows(st *stream, d *def, w *rowWriter) error {
 		if err != nil {
 			return err
 		}
-		err = foldFile(st, d, r, w, &seen)
+		err = foldFile(st, r, w, &seen)
 		r.close()
 		if err != nil {
 			return err
@@ -88,8 +88,7 @@ func (s *System) foldRows(st *stream, d *def, w *rowWriter) error {
 	return st.fresh(&seen, func(_ lockstep.Key, f value.Fields) (bool, error) { return true, w.fields(f) })
 }
 
-func foldFile(st *stream, d *def, r *reader, w *rowWriter, seen *bitmap) error {
-	keys := value.NewNames(slices.Clone(d.key)...)
+func foldFile(st *stream, r *reader, w *rowWriter, seen *bitmap) error {
 	for {
 		old, err := r.next()
 		if errors.Is(err, io.EOF) {
@@ -102,11 +101,9 @@ func foldFile(st *stream, d *def, r *reader, w *rowWriter, seen *bitmap) error {
 			return lockstep.Faultf(lockstep.CodeTooLarge, "line %d is over the limit of a record, so the file cannot be written anew", old.line).On(about(r.path))
 		}
 		var over state
-		if f, fault := r.fields(old, keys); fault == nil {
-			if key, fault := d.keyOf(f); fault == nil {
-				if over, err = st.over(key); err != nil {
-					return err
-				}
+		if key, known := r.key(old); known {
+			if over, err = st.over(key); err != nil {
+				return err
 			}
 		}
 		seen.addAll(over.entries)

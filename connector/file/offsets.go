@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/lockstep-sync/lockstep"
-	"github.com/lockstep-sync/lockstep/value"
 )
 
 // offsets say where in a file the record of a key lies, so that fetching does not read the file each time. They hold
@@ -21,6 +20,8 @@ type offsets struct {
 	seed maphash.Seed
 	list []offset // by hash
 	many bool     // more rows than are kept
+	// unread: there are rows without a readable key, which only a pass over the file tells of
+	unread bool
 }
 
 type offset struct {
@@ -34,7 +35,7 @@ const (
 )
 
 // fetchByOffset gives the wanted records if the file is plain, single and large; false where it is not.
-func (s *System) fetchByOffset(ctx context.Context, st *stream, v *view, wanted map[lockstep.Key]bool, give func(lockstep.Key, value.Fields) bool) (bool, error) {
+func (s *System) fetchByOffset(ctx context.Context, st *stream, v *view, wanted map[lockstep.Key]bool, give giveFunc, bad badFunc) (bool, error) {
 	if len(v.d.files) != 1 || strings.HasSuffix(v.d.files[0], ".gz") {
 		return false, nil
 	}
@@ -50,7 +51,7 @@ func (s *System) fetchByOffset(ctx context.Context, st *stream, v *view, wanted 
 			return false, err
 		}
 	}
-	if st.offsets.many {
+	if st.offsets.many || st.offsets.unread {
 		return false, nil
 	}
 	var at []int64
@@ -72,15 +73,13 @@ func (s *System) fetchByOffset(ctx context.Context, st *stream, v *view, wanted 
 		if err != nil {
 			return false, err
 		}
-		key, f, there, err := st.now(v, r, w, &seen)
-		if err != nil {
-			return false, err
+		key, known := r.key(w)
+		if !known || !wanted[key] {
+			continue
 		}
-		if there && wanted[key] && !give(key, f) {
-			return true, nil
-		}
-		if key != "" && !there {
-			delete(wanted, key) // deleted since
+		more, err := st.give(v, r, w, &seen, give, bad)
+		if err != nil || !more {
+			return true, err
 		}
 	}
 	for key := range wanted {
@@ -103,7 +102,6 @@ func (s *System) index(ctx context.Context, d *def, set string) (*offsets, error
 		return nil, err
 	}
 	defer r.close()
-	keys := value.NewNames(slices.Clone(d.key)...)
 	for n := 0; ; n++ {
 		if n%256 == 255 && ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -115,12 +113,9 @@ func (s *System) index(ctx context.Context, d *def, set string) (*offsets, error
 		if err != nil {
 			return nil, err
 		}
-		f, fault := r.fields(w, keys)
-		if fault != nil {
-			continue
-		}
-		key, fault := d.keyOf(f)
-		if fault != nil {
+		key, known := r.key(w)
+		if !known {
+			o.unread = true
 			continue
 		}
 		if len(o.list) == offsetsMax {

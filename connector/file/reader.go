@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,7 +22,8 @@ type reader struct {
 	f       *os.File
 	csv     *csvReader // one of the two
 	lines   *lineReader
-	columns []string // CSV: the file's columns
+	keys    *value.Names // the key fields
+	columns []string     // CSV: the file's columns
 	index   map[string]int
 	body    int64 // where the rows begin
 	rows    int64 // read so far
@@ -29,7 +31,7 @@ type reader struct {
 
 // open opens a file and reads its header.
 func (s *System) open(d *def, path string) (*reader, error) {
-	r := &reader{d: d, path: path}
+	r := &reader{d: d, path: path, keys: value.NewNames(slices.Clone(d.key)...)}
 	if err := r.start(s.maxRecord); err != nil {
 		r.close()
 		return nil, fileFault(path, err)
@@ -223,7 +225,24 @@ func (r *reader) jsonFields(w row, names *value.Names) (value.Fields, *lockstep.
 	return names.Fields(values), nil
 }
 
-// key is the record's key, made of fields that hold the key fields.
+// key is the key of a row that cannot be read whole; false where not even that can be.
+func (r *reader) key(w row) (lockstep.Key, bool) {
+	if w.large || r.csv == nil && !utf8.Valid(w.raw) {
+		return "", false
+	}
+	decode := r.jsonFields
+	if r.csv != nil {
+		decode = r.csvFields
+	}
+	f, fault := decode(w, r.keys)
+	if fault != nil {
+		return "", false
+	}
+	key, fault := r.d.keyOf(f)
+	return key, fault == nil && utf8.ValidString(string(key))
+}
+
+// keyOf is the record's key, made of fields that hold the key fields.
 func (d *def) keyOf(f value.Fields) (lockstep.Key, *lockstep.Fault) {
 	parts := make([]string, len(d.key))
 	for i, name := range d.key {

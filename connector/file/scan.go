@@ -264,39 +264,27 @@ func (c *cursor) nextFile(d *def) error {
 	return nil
 }
 
-// change is a row as a scan gives it: as it is by now, if the journal knows better; nil if it is gone.
+// change is a row as a scan gives it; nil if it is gone by now.
 func (st *stream) change(v *view, r *reader, w row, l lockstep.Limit) (*lockstep.Change, int, error) {
-	f, fault := r.fields(w, v.names)
-	var key lockstep.Key
-	if fault == nil {
-		key, fault = v.d.keyOf(f)
-	}
-	if fault != nil {
-		place := lockstep.Key(fmt.Sprintf("%s line %d", filepath.Base(r.path), w.line))
-		return &lockstep.Change{Record: lockstep.Record{Key: place}, Fault: fault.On(lockstep.About{Stream: v.r.Stream, Key: place, Request: filepath.Base(r.path)})}, len(place), nil
-	}
-	over, err := st.over(key)
-	if err != nil {
+	now, err := st.now(v, r, w)
+	if err != nil || now.gone {
 		return nil, 0, err
 	}
-	if over.known {
-		if over.gone {
-			return nil, 0, nil
+	if now.fault != nil {
+		if !now.known {
+			now.key = lockstep.Key(fmt.Sprintf("%s line %d", filepath.Base(r.path), w.line))
 		}
-		if over.fresh {
-			f = v.pick(over.fields)
-		} else {
-			f = v.pick(overlay(f, over.fields))
-		}
+		fault := now.fault.On(lockstep.About{Stream: v.r.Stream, Key: now.key})
+		return &lockstep.Change{Record: lockstep.Record{Key: now.key}, Fault: fault}, len(now.key), nil
 	}
-	if v.gone(f) {
+	if v.gone(now.fields) {
 		return nil, 0, nil
 	}
-	rec := v.record(key, f)
-	size := len(key) + rec.Fields.Size()
+	rec := v.record(now.key, now.fields)
+	size := len(now.key) + rec.Fields.Size()
 	if l.Bytes > 0 && size > l.Bytes {
-		return &lockstep.Change{Record: lockstep.Record{Key: key}, Fault: lockstep.Faultf(lockstep.CodeTooLarge, "the record has about %d bytes, the limit is %d", size, l.Bytes).
-			On(lockstep.About{Stream: v.r.Stream, Key: key})}, len(key), nil
+		return &lockstep.Change{Record: lockstep.Record{Key: now.key}, Fault: lockstep.Faultf(lockstep.CodeTooLarge, "the record has about %d bytes, the limit is %d", size, l.Bytes).
+			On(lockstep.About{Stream: v.r.Stream, Key: now.key})}, len(now.key), nil
 	}
 	return &lockstep.Change{Record: rec}, size, nil
 }

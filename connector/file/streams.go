@@ -147,6 +147,11 @@ func (s *System) define(p place) (*def, error) {
 			return nil, err
 		}
 	}
+	for i, name := range d.key {
+		if slices.Contains(d.key[:i], name) {
+			return nil, lockstep.Faultf(lockstep.CodeNoKey, "the key names the field %q twice", name)
+		}
+	}
 	for _, file := range p.files {
 		if err := s.addColumns(d, file); err != nil {
 			return nil, err

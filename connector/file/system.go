@@ -3,7 +3,9 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -96,6 +98,17 @@ func (s *System) Fetch(ctx context.Context, r lockstep.Read, keys []lockstep.Key
 	}
 	var out []lockstep.Record
 	err := s.look(ctx, r, nil, func(st *stream, v *view) error {
+		// A row that cannot be read may be a wanted one: to leave it out would say that it is not there (law 9).
+		var unread *lockstep.Fault
+		bad := func(key lockstep.Key, known bool, fault *lockstep.Fault) error {
+			if known && wanted[key] {
+				return fault
+			}
+			if !known && unread == nil {
+				unread = fault
+			}
+			return nil
+		}
 		give := func(key lockstep.Key, f value.Fields) bool {
 			if wanted[key] {
 				delete(wanted, key)
@@ -108,12 +121,21 @@ func (s *System) Fetch(ctx context.Context, r lockstep.Read, keys []lockstep.Key
 		if len(wanted) == 0 {
 			return nil
 		}
-		if done, err := s.fetchByOffset(ctx, st, v, wanted, give); done || err != nil {
-			return err
+		done, err := s.fetchByOffset(ctx, st, v, wanted, give, bad)
+		if err == nil && !done {
+			err = s.all(ctx, st, v, give, bad)
 		}
-		return s.all(ctx, st, v, give)
+		if err == nil && unread != nil && len(wanted) > 0 {
+			f := *unread
+			f.Err = fmt.Errorf("a row has no readable key, so it is not known whether %d records are there: %w", len(wanted), f.Err)
+			return &f
+		}
+		return err
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // Find finds records by some of their fields, in one pass over the files. Numbers are equal by value; null finds null.
@@ -142,7 +164,7 @@ func (s *System) Find(ctx context.Context, r lockstep.Read, by []string, values 
 				}
 			}
 			return true
-		})
+		}, func(lockstep.Key, bool, *lockstep.Fault) error { return nil }) // a scan tells of them
 	})
 	if err != nil {
 		return nil, err
@@ -178,12 +200,17 @@ func (s *System) look(ctx context.Context, r lockstep.Read, more []string, read 
 	return err
 }
 
-// all gives the records of the files and of the journal, as they are now, until give has enough. Rows that are wrong
-// have no key and are passed over: a scan tells of them.
-func (s *System) all(ctx context.Context, st *stream, v *view, give func(lockstep.Key, value.Fields) bool) error {
+type (
+	giveFunc func(lockstep.Key, value.Fields) (more bool)
+	// badFunc is told of a row that cannot be read, with its key if that is known.
+	badFunc func(key lockstep.Key, known bool, fault *lockstep.Fault) error
+)
+
+// all gives the records of the files and of the journal, as they are now, until give has enough.
+func (s *System) all(ctx context.Context, st *stream, v *view, give giveFunc, bad badFunc) error {
 	var seen bitmap
 	for _, file := range v.d.files {
-		enough, err := s.allOf(ctx, st, v, file, &seen, give)
+		enough, err := s.allOf(ctx, st, v, file, &seen, give, bad)
 		if enough || err != nil {
 			return err
 		}
@@ -193,7 +220,7 @@ func (s *System) all(ctx context.Context, st *stream, v *view, give func(lockste
 	})
 }
 
-func (s *System) allOf(ctx context.Context, st *stream, v *view, file string, seen *bitmap, give func(lockstep.Key, value.Fields) bool) (enough bool, err error) {
+func (s *System) allOf(ctx context.Context, st *stream, v *view, file string, seen *bitmap, give giveFunc, bad badFunc) (enough bool, err error) {
 	r, err := s.open(v.d, file)
 	if err != nil {
 		return false, err
@@ -210,42 +237,67 @@ func (s *System) allOf(ctx context.Context, st *stream, v *view, file string, se
 		if err != nil {
 			return false, err
 		}
-		key, f, there, err := st.now(v, r, w, seen)
-		if err != nil {
-			return false, err
-		}
-		if there && !give(key, f) {
-			return true, nil
+		more, err := st.give(v, r, w, seen, give, bad)
+		if err != nil || !more {
+			return true, err
 		}
 	}
 }
 
-// now is a row as it is by now; false where it is gone or wrong.
-func (st *stream) now(v *view, r *reader, w row, seen *bitmap) (lockstep.Key, value.Fields, bool, error) {
-	f, fault := r.fields(w, v.names)
-	if fault != nil {
-		return "", f, false, nil
+// give gives a row as it is by now; true asks for more.
+func (st *stream) give(v *view, r *reader, w row, seen *bitmap, give giveFunc, bad badFunc) (bool, error) {
+	now, err := st.now(v, r, w)
+	seen.addAll(now.lines)
+	switch {
+	case err != nil:
+		return false, err
+	case now.fault != nil:
+		return true, bad(now.key, now.known, now.fault)
+	case now.gone:
+		return true, nil
 	}
-	key, fault := v.d.keyOf(f)
-	if fault != nil {
-		return "", f, false, nil
+	return give(now.key, now.fields), nil
+}
+
+// current is a row as it is by now: what the journal knows lies over it.
+type current struct {
+	key    lockstep.Key
+	known  bool // the key could be read
+	gone   bool // deleted since
+	fields value.Fields
+	fault  *lockstep.Fault // the row cannot be read
+	lines  []int32         // of the journal, about this key
+}
+
+func (st *stream) now(v *view, r *reader, w row) (current, error) {
+	var c current
+	c.fields, c.fault = r.fields(w, v.names)
+	if c.fault == nil {
+		c.key, c.fault = v.d.keyOf(c.fields)
+		c.known = c.fault == nil
+	} else {
+		c.key, c.known = r.key(w)
 	}
-	over, err := st.over(key)
-	if err != nil {
-		return "", f, false, err
+	if c.fault != nil {
+		c.fault = c.fault.On(lockstep.About{Request: fmt.Sprintf("%s line %d", filepath.Base(r.path), w.line)})
 	}
-	if over.known {
-		seen.addAll(over.entries)
-		switch {
-		case over.gone:
-			return key, f, false, nil
-		case over.fresh:
-			f = v.pick(over.fields)
-		default:
-			f = v.pick(overlay(f, over.fields))
-		}
+	if !c.known {
+		return c, nil
 	}
-	return key, f, true, nil
+	over, err := st.over(c.key)
+	if err != nil || !over.known {
+		return c, err
+	}
+	c.lines, c.gone = over.entries, over.gone
+	switch {
+	case over.gone:
+		c.fault = nil
+	case over.fresh:
+		c.fault, c.fields = nil, v.pick(over.fields)
+	case c.fault == nil:
+		c.fields = v.pick(overlay(c.fields, over.fields))
+	}
+	return c, nil
 }
 
 // overlay is base with the fields of top set.

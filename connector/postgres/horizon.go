@@ -13,10 +13,10 @@ const clockSQL = `SELECT CASE WHEN pg_is_in_recovery() THEN least(clock_timestam
 	ELSE clock_timestamp() END, pg_is_in_recovery()`
 
 // openSQL are the sessions that are in a transaction in this database, other than this one. Which transaction a session
-// of another user is in is shown only to members of pg_read_all_stats. Autovacuum writes no rows.
+// of another user is in, and even its kind, is shown only to members of pg_read_all_stats. Autovacuum writes no rows.
 const openSQL = `SELECT pid, backend_start, xact_start,
 	usesysid IS NULL OR pg_has_role(usesysid, 'USAGE') OR pg_has_role('pg_read_all_stats', 'USAGE')
-FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type NOT LIKE 'autovacuum%'
+FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND coalesce(backend_type, '') NOT LIKE 'autovacuum%'
 	AND (xact_start IS NOT NULL OR NOT (usesysid IS NULL OR pg_has_role(usesysid, 'USAGE') OR pg_has_role('pg_read_all_stats', 'USAGE')))`
 
 // preparedSQL are the transactions that are prepared for a commit in two phases. Their start is not kept.

@@ -247,11 +247,18 @@ func toList(t *value.Type, v value.Value) (value.Value, bool, error) {
 	if v.Kind() != value.KindList {
 		return v, false, cannot(v, "a list")
 	}
-	if t.Elem == nil || t.Elem.Kind == value.AnyType {
-		return v, false, nil
+	_, raw := v.RawText()
+	items, err := itemsOf(v)
+	if err != nil {
+		return v, false, err
 	}
-	items := v.List()
+	if t.Elem == nil || t.Elem.Kind == value.AnyType {
+		return value.List(items...), raw, nil
+	}
 	var out []value.Value
+	if raw {
+		out = append(make([]value.Value, 0, len(items)), items...)
+	}
 	for i, item := range items {
 		w, changed, err := coerce(t.Elem, item)
 		if err != nil {
@@ -268,4 +275,14 @@ func toList(t *value.Type, v value.Value) (value.Value, bool, error) {
 		return v, false, nil
 	}
 	return value.List(out...), true, nil
+}
+
+// itemsOf looks inside a list. One that is still JSON text, and turns out to be no JSON, hurts its record alone (law 4).
+func itemsOf(v value.Value) (items []value.Value, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("the list is not valid JSON")
+		}
+	}()
+	return v.List(), nil
 }

@@ -121,7 +121,7 @@ func TestRefused(t *testing.T) {
 		{k(value.BoolType), 2}, {k(value.BoolType), "secret"}, {k(value.BoolType), ""}, {value.Type{Kind: value.TextType, Length: 3}, "secret"}, {k(value.TextType), []byte("x")}, {value.Type{Kind: value.BytesType, Length: 1}, []byte("xy")},
 		{k(value.BytesType), 1}, {k(value.DateType), noon}, {k(value.DateType), "23.11.2026"}, {k(value.DateType), 20261123}, {instant, "2026-11-23 12:00:00"}, {k(value.WallType), "secret"}, {k(value.ClockType), "25"},
 		{k(value.ClockType), "12:60:00"}, {k(value.ClockType), noon}, {k(value.ClockType), "12:00:00+02"}, {k(value.UUIDType), "secret"}, {k(value.UUIDType), []byte("x")}, {k(value.UUIDType), 1}, {k(value.ListType), "[1]"},
-		{value.Type{Kind: value.ListType, Elem: &value.Type{Kind: value.IntType}}, []any{"secret"}}, {k(value.ObjectType), raw("[1]")},
+		{value.Type{Kind: value.ListType, Elem: &value.Type{Kind: value.IntType}}, []any{"secret"}}, {k(value.ObjectType), raw("[1]")}, {k(value.ListType), raw("[secret")},
 	} {
 		got, err := coerce(t, c.typ, c.in)
 		f := lockstep.FaultOf(err)

@@ -74,13 +74,16 @@ func TestDigestForm(t *testing.T) {
 	if got := fmt.Sprintf("%x", string(d)); got != golden {
 		t.Errorf("the digest of the sample record is %s, it was %s: change DigestVersion, or mend what changed it", got, golden)
 	}
-	if n := testing.AllocsPerRun(100, func() { s.Digest(f) }); n > 1 {
+	if n := testing.AllocsPerRun(100, func() { s.Digest(f) }); pooled && n > 1 {
 		t.Errorf("a digest allocates %v times", n)
 	}
-	if n := testing.AllocsPerRun(100, func() { _, _ = s.Coerce(f) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = s.Coerce(f) }); pooled && n > 0 {
 		t.Errorf("a record that fits allocates %v times", n)
 	}
 }
+
+// pooled is false where allocations cannot be counted.
+var pooled = true
 
 // golden is the digest of the sample record in version 1.
 const golden = "318c8cff9c97c7786fe95996b657ecb788"

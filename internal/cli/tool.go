@@ -23,6 +23,8 @@ type tool struct {
 	env      func(string) string
 	hushed   *atomic.Bool // says of a signal itself what is to be said
 
+	asker *asker // init's, while it asks
+
 	config  string
 	json    bool
 	noColor bool

@@ -50,6 +50,7 @@ var house = []place{
 
 	{path: "connector/internal", floor: Kits, each: true},
 	{path: "internal/decimal", floor: Kits},
+	{path: "internal/schedule", floor: Kits},
 
 	{path: "connector", floor: Rooms, each: true},
 	{path: "internal/store", floor: Rooms, each: true},
@@ -58,8 +59,8 @@ var house = []place{
 	{path: "internal/conflict", floor: Rooms},
 	{path: "internal/alert", floor: Rooms},
 	{path: "internal/config", floor: Rooms},
-	{path: "internal/schedule", floor: Rooms},
 	{path: "internal/logging", floor: Rooms},
+	{path: "internal/guard", floor: Rooms},
 
 	{path: "internal/engine", floor: Engine},
 	{path: "internal/api", floor: Faces},
@@ -72,6 +73,7 @@ var house = []place{
 	{path: "connector/connectortest", floor: Beside},
 	{path: "internal/store/storetest", floor: Beside},
 	{path: "internal/testkit", floor: Beside},
+	{path: "internal/trial", floor: Beside},
 	{path: "internal/arch", floor: Beside},
 	{path: "internal/bench", floor: Beside},
 	{path: "internal/chaos", floor: Beside},

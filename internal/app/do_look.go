@@ -146,10 +146,5 @@ func (d *doing) stopped(flow string) *lockstep.Fault {
 	if b == nil {
 		return nil
 	}
-	if e, ok := any(b.engine).(interface {
-		Stopped(flow string) *lockstep.Fault
-	}); ok {
-		return e.Stopped(flow)
-	}
-	return nil
+	return b.engine.Stopped(flow)
 }

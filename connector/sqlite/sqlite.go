@@ -75,9 +75,10 @@ type System struct {
 }
 
 var (
-	_ lockstep.Source  = (*System)(nil)
-	_ lockstep.Target  = (*System)(nil)
-	_ lockstep.Creator = (*System)(nil)
+	_ lockstep.Source   = (*System)(nil)
+	_ lockstep.Examiner = (*System)(nil)
+	_ lockstep.Target   = (*System)(nil)
+	_ lockstep.Creator  = (*System)(nil)
 )
 
 // Close closes the file.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lockstep-sync/lockstep"
@@ -36,7 +37,7 @@ func TestCompileErrors(t *testing.T) {
 		{`name matches "("`, "missing closing )"}, {`name matches sku`, "literal"}, {`let price = 1; price`, "is a source field"}, {`upper`, "upper is a function: write upper("}, {`$env`, "$env is used as"},
 		{`$env[name]`, "$env is used as"}, {`-name`, "needs a number"}, {`not qty`, "needs a truth"}, {`tags < tags`, "needs two numbers"}, {`qty in price`, "looks into a list"}, {`nil + 1`, "+ cannot be done with a null"},
 		{strings.Repeat("(", 20000), "longer than"}, {strings.Repeat("1+", 3000) + "1", "exceeds maximum allowed nodes"}, {`map(tags, map(tags, map(tags, map(tags, map(tags, #)))))`, "inside each other"},
-		{"1.00000000000000001 + 1.0", "too close to tell apart"}, {`sku[1].x`, "nothing inside"}, {`round("a")`, "x must be a number"},
+		{"1.00000000000000001 + 1.0", "too close to tell apart"}, {`sku[1].x`, "nothing inside"}, {`12345678901234567890`, "write it as decimal("}, {`price = 1`, "compared with =="}, {`price.`, "ends too early"}, {`round("a")`, "x must be a number"},
 	} {
 		_, err := eval(c.expr, record())
 		fs := faults(err)
@@ -263,4 +264,26 @@ func TestPure(t *testing.T) {
 	if after := string(value.AppendFields(nil, first)); after != before || !first.Equal(second) {
 		t.Errorf("%s became %s", before, after)
 	}
+}
+
+// TestParallelWorkers: a mapping is shared, its workers are not.
+func TestParallelWorkers(t *testing.T) {
+	m := compile(t, mapping.Spec{Fields: []mapping.Rule{{Name: "a", Expr: `sku matches "^A" ? slug(name) : "-"`}, {Name: "b", Expr: `map(attrs.sizes, .s + sku)`}, {Name: "c", Expr: `qty`, Null: mapping.SkipNull}}})
+	want, _, _ := m.Worker().Map(record(), nil)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			w := m.Worker()
+			for range 200 {
+				if f, _, err := w.Map(record(), nil); err != nil || !f.Equal(want) {
+					t.Errorf("%v, %v", f, err)
+					return
+				}
+				if f, _, err := w.Map(record("qty", nil), nil); err != nil || f.Len() != 2 {
+					t.Errorf("%v, %v", f, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

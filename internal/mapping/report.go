@@ -156,6 +156,13 @@ var tokenWord = regexp.MustCompile(`unexpected token (\w+)\("(.*)"\)`)
 // plainWords puts the parser's words into ours.
 func plainWords(s string) string {
 	s = tokenWord.ReplaceAllString(s, `unexpected "$2"`)
+	switch {
+	case strings.HasPrefix(s, "invalid integer literal"):
+		return `the whole number is too large; write it as decimal("…")`
+	case s == `unexpected "="`:
+		return s + "; two values are compared with =="
+	}
+	s = strings.ReplaceAll(s, "unexpected end of expression", "the expression ends too early")
 	return strings.ReplaceAll(s, "unexpected token EOF", "the expression ends too early")
 }
 

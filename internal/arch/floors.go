@@ -51,6 +51,7 @@ var house = []place{
 	{path: "connector/internal", floor: Kits, each: true},
 	{path: "internal/decimal", floor: Kits},
 	{path: "internal/schedule", floor: Kits},
+	{path: "internal/schedule", floor: Kits},
 
 	{path: "connector", floor: Rooms, each: true},
 	{path: "internal/store", floor: Rooms, each: true},
@@ -79,6 +80,7 @@ var house = []place{
 	{path: "internal/chaos", floor: Beside},
 	{path: "internal/pgserver", floor: Beside},
 	{path: "internal/testreport", floor: Beside},
+	{path: "internal/trial", floor: Beside},
 	{path: "internal/deps", floor: Beside},
 }
 

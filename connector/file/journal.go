@@ -2,13 +2,13 @@ package file
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"hash/maphash"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/value"
@@ -25,19 +25,13 @@ type journal struct {
 	seed    maphash.Seed
 	columns []string // that lines have named, in the order of their coming
 	named   map[string]bool
+	decoder value.Decoder
 }
 
 type line struct {
 	at   int64
 	n    int32
 	prev int32 // the line before of the same hash, or -1
-}
-
-// entry is a line's content.
-type entry struct {
-	Key    lockstep.Key    `json:"key"`
-	Delete bool            `json:"delete,omitempty"`
-	Set    json.RawMessage `json:"set,omitempty"`
 }
 
 const journalLines = 500_000 // more than that is folded, to bound the memory
@@ -97,15 +91,15 @@ func (j *journal) read() error {
 		if err != nil {
 			return err
 		}
-		e, fields, err := decodeEntry(text)
+		key, fields, _, err := j.decode(string(text))
 		if err != nil {
 			if _, more := r.Peek(1); more != nil {
 				break
 			}
 			return &syntaxError{n, 1, "the journal is damaged: " + err.Error()}
 		}
-		j.note(e.Key, fields)
-		j.add(e.Key, j.size, len(text))
+		j.note(fields)
+		j.add(key, j.size, len(text))
 		j.size += int64(len(text))
 	}
 	if end, err := j.f.Seek(0, io.SeekEnd); err != nil || end == j.size {
@@ -114,31 +108,52 @@ func (j *journal) read() error {
 	return j.f.Truncate(j.size)
 }
 
-func decodeEntry(text []byte) (entry, value.Fields, error) {
-	var e entry
-	if err := json.Unmarshal(text, &e); err != nil {
-		return e, value.Fields{}, err
+var errEntry = errors.New("not a line of a journal")
+
+// decode reads a line as appendEntry writes it; gone is a delete.
+func (j *journal) decode(line string) (key lockstep.Key, fields value.Fields, gone bool, err error) {
+	rest, ok := strings.CutPrefix(line, keyMember)
+	end := 1
+	for ok && end < len(rest) && rest[end] != '"' {
+		if rest[end] == '\\' {
+			end++
+		}
+		end++
 	}
-	if e.Set == nil {
-		return e, value.Fields{}, nil
+	if !ok || end >= len(rest) {
+		return "", fields, false, errEntry
 	}
-	var d value.Decoder
-	f, err := d.Fields(string(e.Set))
-	return e, f, err
+	quoted, rest := rest[:end+1], rest[end+1:]
+	v, err := value.ParseJSON(quoted)
+	if err != nil || v.Kind() != value.KindText {
+		return "", fields, false, errEntry
+	}
+	if rest == goneMember {
+		return lockstep.Key(v.Text()), fields, true, nil
+	}
+	set, ok1 := strings.CutPrefix(rest, setMember)
+	set, ok2 := strings.CutSuffix(set, "}\n")
+	if !ok1 || !ok2 {
+		return "", fields, false, errEntry
+	}
+	fields, err = j.decoder.Fields(set)
+	return lockstep.Key(v.Text()), fields, false, err
 }
 
+const keyMember, setMember, goneMember = `{"key":`, `,"set":`, `,"delete":true}` + "\n"
+
 func appendEntry(b []byte, key lockstep.Key, fields value.Fields, gone bool) []byte {
-	b = append(b, `{"key":`...)
+	b = append(b, keyMember...)
 	b = value.AppendQuoted(b, string(key))
 	if gone {
-		return append(b, `,"delete":true}`+"\n"...)
+		return append(b, goneMember...)
 	}
-	b = append(b, `,"set":`...)
+	b = append(b, setMember...)
 	b = value.AppendTagged(b, fields)
 	return append(b, '}', '\n')
 }
 
-func (j *journal) note(_ lockstep.Key, fields value.Fields) {
+func (j *journal) note(fields value.Fields) {
 	for name := range fields.All() {
 		if !j.named[name] {
 			j.named[name] = true
@@ -157,12 +172,21 @@ func (j *journal) add(key lockstep.Key, at int64, n int) {
 	j.lines = append(j.lines, line{at, int32(n), prev})
 }
 
-func (j *journal) entry(i int32) (entry, value.Fields, error) {
+func (j *journal) entry(i int32) (key lockstep.Key, fields value.Fields, gone bool, err error) {
 	text := make([]byte, j.lines[i].n)
 	if _, err := j.f.ReadAt(text, j.lines[i].at); err != nil {
-		return entry{}, value.Fields{}, fileFault(j.path, err)
+		return "", fields, false, fileFault(j.path, err)
 	}
-	return decodeEntry(text)
+	key, fields, gone, err = j.decode(string(text))
+	if err != nil {
+		err = lockstep.Faultf(lockstep.CodeFormat, "the journal is damaged: %w", err).On(about(j.path))
+	}
+	return key, fields, gone, err
+}
+
+// alone tells whether a line is the only one of its key.
+func (j *journal) alone(i int32, key lockstep.Key) bool {
+	return j.lines[i].prev < 0 && j.last[j.hash(key)] == i
 }
 
 // append writes lines and syncs them: from then on they are done. If that fails, nothing is written, or the outcome
@@ -183,7 +207,7 @@ func (j *journal) append(text []byte, lines []pending, step func(string)) error 
 	step("journal synced")
 	at := j.size
 	for _, p := range lines {
-		j.note(p.key, p.fields)
+		j.note(p.fields)
 		j.add(p.key, at, p.n)
 		at += int64(p.n)
 	}
@@ -232,18 +256,18 @@ func (st *stream) over(key lockstep.Key) (state, error) {
 	}
 	var chain []value.Fields
 	for ; i >= 0; i = j.lines[i].prev {
-		e, fields, err := j.entry(i)
+		found, fields, gone, err := j.entry(i)
 		if err != nil {
 			return s, err
 		}
-		if e.Key != key {
+		if found != key {
 			continue
 		}
 		s.entries = append(s.entries, i)
 		if s.fresh || s.gone {
 			continue
 		}
-		if e.Delete {
+		if gone {
 			s.gone, s.fresh = len(chain) == 0, len(chain) > 0
 			continue
 		}
@@ -267,19 +291,22 @@ func (st *stream) fresh(seen *bitmap, give func(lockstep.Key, value.Fields) (boo
 		if seen.has(i) {
 			continue
 		}
-		e, _, err := st.journal.entry(i)
+		key, fields, gone, err := st.journal.entry(i)
 		if err != nil {
 			return err
 		}
-		over, err := st.over(e.Key)
-		if err != nil {
-			return err
+		if !st.journal.alone(i, key) {
+			over, err := st.over(key)
+			if err != nil {
+				return err
+			}
+			seen.addAll(over.entries)
+			fields, gone = over.fields, over.gone
 		}
-		seen.addAll(over.entries)
-		if over.gone {
+		if gone {
 			continue
 		}
-		if more, err := give(e.Key, over.fields); !more || err != nil {
+		if more, err := give(key, fields); !more || err != nil {
 			return err
 		}
 	}

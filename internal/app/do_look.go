@@ -140,11 +140,8 @@ func (d *doing) quit(context.Context) error {
 
 // stopped is why a running flow waits for a person, nil where it does not.
 func (d *doing) stopped(flow string) *lockstep.Fault {
-	d.House.mu.Lock()
-	b := d.built
-	d.House.mu.Unlock()
-	if b == nil {
-		return nil
+	if b := d.built.Load(); b != nil {
+		return b.engine.Stopped(flow)
 	}
-	return b.engine.Stopped(flow)
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
@@ -33,7 +34,7 @@ type House struct {
 
 	mu      sync.Mutex // while the house is being built
 	systems systems
-	built   *built
+	built   atomic.Pointer[built] // read also meanwhile: building takes as long as systems take to answer
 
 	life    sync.Mutex
 	running bool
@@ -98,8 +99,8 @@ func (h *House) Connect(ctx context.Context, write bool) error {
 func (h *House) build(ctx context.Context, write bool) (*built, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.built != nil && (!write || len(h.built.scripts) == 0) {
-		return h.built, nil
+	if b := h.built.Load(); b != nil && (!write || len(b.scripts) == 0) {
+		return b, nil
 	}
 	if err := joined(h.systems.open(ctx, h.cfg, usedBy(h.cfg, h.cfg.Flows)), h.cfg); err != nil {
 		return nil, err
@@ -136,7 +137,7 @@ func (h *House) build(ctx context.Context, write bool) (*built, error) {
 	if err := h.fullWhereNew(ctx, flows); err != nil {
 		return nil, err
 	}
-	h.built = out
+	h.built.Store(out)
 	return out, nil
 }
 

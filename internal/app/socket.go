@@ -29,12 +29,37 @@ const maxRequest = 1 << 20
 // maxPath is the longest path that a socket can have everywhere.
 const maxPath = 100
 
+// shorter is another way to a path that is too long for a socket: by the open folder that it is in. done must be
+// called when the way is not needed any more.
+func shorter(path string) (way string, done func(), err error) {
+	if len(path) <= maxPath {
+		return path, func() {}, nil
+	}
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		way := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path))
+		if _, err := os.Stat(filepath.Dir(way)); err == nil && len(way) <= maxPath {
+			return way, func() { _ = dir.Close() }, nil
+		}
+		_ = dir.Close()
+	}
+	return "", nil, lockstep.Faultf(lockstep.CodeFile, "the path of the socket is longer than %d bytes: %s; set `socket:` to a shorter one", maxPath, path)
+}
+
+// listener is a socket that was reached by a shorter way.
+type listener struct {
+	net.Listener
+	done func()
+}
+
+func (l listener) Close() error {
+	err := l.Listener.Close()
+	l.done()
+	return err
+}
+
 // Listen makes the socket. One that a process left behind is replaced; one on which somebody answers is not
 // (CodeStoreLocked).
 func Listen(path string) (net.Listener, error) {
-	if len(path) > maxPath {
-		return nil, lockstep.Faultf(lockstep.CodeFile, "the path of the socket is longer than %d bytes: %s; set `socket:` to a shorter one", maxPath, path)
-	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, lockstep.NewFault(lockstep.CodeFile, err)
 	}
@@ -51,23 +76,40 @@ func Listen(path string) (net.Listener, error) {
 			return nil, lockstep.NewFault(lockstep.CodeFile, err)
 		}
 	}
+	way, done, err := shorter(path)
+	if err != nil {
+		return nil, err
+	}
 	old := syscall.Umask(0o177) // no moment in which others could connect
-	l, err := net.Listen("unix", path)
+	l, err := net.Listen("unix", way)
 	syscall.Umask(old)
 	if err != nil {
+		done()
 		return nil, lockstep.NewFault(lockstep.CodeFile, err)
 	}
-	return l, nil
+	return listener{l, done}, nil
 }
 
 // answers tells whether somebody listens on a socket.
 func answers(path string) bool {
-	c, err := net.DialTimeout("unix", path, time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	c, err := connect(ctx, path)
 	if err != nil {
 		return false
 	}
 	_ = c.Close()
 	return true
+}
+
+func connect(ctx context.Context, path string) (net.Conn, error) {
+	way, done, err := shorter(path)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", way)
 }
 
 // line is one line of an answer: an event, or the end.
@@ -178,12 +220,11 @@ func (l *lines) flushing() (stop func()) {
 
 // Dial is the daemon that answers on a socket; false where none does.
 func Dial(path string) (Runner, bool) {
-	if len(path) > maxPath || !answers(path) {
+	if !answers(path) {
 		return nil, false
 	}
-	var d net.Dialer
 	return &remote{path: path, http: &http.Client{Transport: &http.Transport{
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx, path) },
 		DisableKeepAlives: true,
 	}}}, true
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,7 +151,7 @@ func TestListen(t *testing.T) {
 	if _, err := Listen(path); code(err) != lockstep.CodeStoreLocked {
 		t.Errorf("a socket on which somebody answers: %v", err)
 	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false) // as a process that was killed leaves it
+	l.(listener).Listener.(*net.UnixListener).SetUnlinkOnClose(false) // as a process that was killed leaves it
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -172,6 +173,85 @@ func TestListen(t *testing.T) {
 	}
 	if text, _ := os.ReadFile(file); string(text) != "mine" {
 		t.Error("a file that is no socket was taken away")
+	}
+}
+
+// TestDeepFolder is a store that lies deeper than the path of a socket may be long.
+func TestDeepFolder(t *testing.T) {
+	p, _, _ := inMemory(t, 2)
+	deep := filepath.Join(strings.Repeat("very/", 20), "deep", "ls.db")
+	h := p.open(p.must("store: " + deep + memoryYAML))
+	serve(t, h.cfg.Socket, h)
+	if row := ask(t, dial(t, h.cfg.Socket), Request{Do: DoSync})[0].Run; row.Counts.Created != 2 {
+		t.Errorf("a sync through a deep socket: %+v", row)
+	}
+	if _, err := Listen(h.cfg.Socket); code(err) != lockstep.CodeStoreLocked {
+		t.Errorf("a deep socket on which somebody answers: %v", err)
+	}
+}
+
+// TestConnect finds whoever can answer, and says who is in the way.
+func TestConnect(t *testing.T) {
+	p, _, _ := inMemory(t, 1)
+	cfg := p.must(memoryYAML)
+	h := p.open(cfg)
+	if _, err := Connect(t.Context(), cfg, Options{}); code(err) != lockstep.CodeStoreLocked || !strings.Contains(err.Error(), cfg.Socket) {
+		t.Errorf("a store that somebody has who does not answer: %v", err)
+	}
+	serve(t, cfg.Socket, h)
+	r, err := Connect(t.Context(), cfg, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := r.(*remote); !ok {
+		t.Errorf("Connect beside a daemon gives %T", r)
+	}
+	other := p.must("store: other.db" + memoryYAML)
+	r, err = Connect(t.Context(), other, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := r.(*House); !ok {
+		t.Errorf("Connect alone gives %T", r)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDaemonWaits starts with a system that is away, answers meanwhile, and goes on when the system is there.
+func TestDaemonWaits(t *testing.T) {
+	p, pim, shop := inMemory(t, 2)
+	away := atomic.Bool{}
+	away.Store(true)
+	pim.SetHook(func(c memory.Call) error {
+		if away.Load() && c.Name == "Streams" && !c.After {
+			return lockstep.Faultf(lockstep.CodeUnavailable, "not at home")
+		}
+		return nil
+	})
+	cfg := p.must(memoryYAML)
+	h := p.open(cfg)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	var r Runner
+	until(t, "the daemon answers", func() bool {
+		var ok bool
+		r, ok = Dial(cfg.Socket)
+		return ok
+	})
+	if s := ask(t, r, Request{Do: DoStatus})[0].Status; s.State != "running" || s.Links != 0 {
+		t.Errorf("the status meanwhile: %+v", s)
+	}
+	if _, err := try(t.Context(), r, Request{Do: DoSync}); code(err) != lockstep.CodeUnavailable || !strings.Contains(err.Error(), "system pim") {
+		t.Errorf("a sync meanwhile: %v", err)
+	}
+	away.Store(false)
+	until(t, "the first full sync is done", func() bool { return shop.Len("products") == 2 })
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
 	}
 }
 

@@ -13,3 +13,7 @@ var _ lockstep.Store = (*memory.Store)(nil)
 func TestContract(t *testing.T) {
 	storetest.Run(t, storetest.Harness{Open: func(testing.TB) lockstep.Store { return memory.New() }})
 }
+
+func TestModel(t *testing.T) {
+	storetest.Model(t, storetest.Harness{Open: func(testing.TB) lockstep.Store { return memory.New() }})
+}

@@ -20,20 +20,20 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 		o *lockstep.Outcome
 	}
 	var valid []held
+	closing := map[*entry]bool{}
 	for i := range outcomes {
 		o := &outcomes[i]
 		e := s.byID[o.Delivery.ID]
-		if e == nil || e.lease == nil || e.lease.generation != o.Delivery.Generation {
-			continue // the lease has gone to another
+		if e == nil || e.lease == nil || e.lease.generation != o.Delivery.Generation || closing[e] {
+			continue // the lease has gone to another, or an outcome before this one closes it
 		}
+		closing[e] = true
 		f := s.flows[e.Flow]
 		s.saveLinks(f, o.Link, o.Unlink)
 		valid = append(valid, held{f, e, o})
 	}
 	for _, h := range valid {
-		if h.e.lease != nil {
-			s.close(h.f, h.e, h.o)
-		}
+		s.close(h.f, h.e, h.o)
 	}
 	for _, h := range valid {
 		if h.o.Link != nil {

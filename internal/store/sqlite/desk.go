@@ -147,9 +147,10 @@ func (s *Store) Status(ctx context.Context, name string) (st lockstep.FlowStatus
 	}
 	err = s.read(ctx, func(c *conn) error {
 		now := time.Now()
-		st = s.counts(f, now)
-		if f.Feed != "" {
-			if _, st.CapturedUpTo, err = c.checkpoint(f.Feed); err != nil {
+		var feed string
+		st, feed = s.counts(f, now)
+		if feed != "" {
+			if _, st.CapturedUpTo, err = c.checkpoint(feed); err != nil {
 				return err
 			}
 		}
@@ -176,7 +177,8 @@ func (s *Store) Status(ctx context.Context, name string) (st lockstep.FlowStatus
 	return st, err
 }
 
-func (s *Store) counts(f *flow, now time.Time) lockstep.FlowStatus {
+// counts is the part of a flow's status that memory knows, and its feed.
+func (s *Store) counts(f *flow, now time.Time) (lockstep.FlowStatus, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := lockstep.FlowStatus{Ready: f.counts[ready], Delayed: f.counts[delayed], Waiting: f.counts[waiting], Parked: f.counts[parked],
@@ -192,7 +194,7 @@ func (s *Store) counts(f *flow, now time.Time) lockstep.FlowStatus {
 			st.Ready--
 		}
 	}
-	return st
+	return st, f.Feed
 }
 
 // oldest is the captured time of the oldest entry that is not parked; each part is one look into an index.
@@ -252,9 +254,9 @@ func (s *Store) Story(ctx context.Context, name string, key lockstep.Key) (event
 
 // openStory is what has happened to an open entry so far.
 func (s *Store) openStory(r *row, now time.Time) ([]lockstep.Event, error) {
-	own, err := decodeSteps("["+r.story()+"]", r.flow.Name, r.key)
+	own, err := decodeSteps("["+r.story()+"]", r.flow.name, r.key)
 	if _, l := s.stateOf(r, now); l != nil {
-		own = append(own, lockstep.Event{At: l.at, Flow: r.flow.Name, Key: r.key, Did: "sent"})
+		own = append(own, lockstep.Event{At: l.at, Flow: r.flow.name, Key: r.key, Did: "sent"})
 	}
 	return own, err
 }

@@ -35,6 +35,7 @@ type memory struct {
 type flow struct {
 	lockstep.FlowDef
 	id       int64
+	name     string // for readers: unlike FlowDef it never changes
 	set      *linkSet
 	attached bool
 	settled  time.Time
@@ -174,7 +175,7 @@ func (s *Store) load(c *conn, retention time.Duration) error {
 	err = c.query(`SELECT f.id, f.name, feed, set_id, side, create_priority, update_priority, delete_priority, attached, settled,
 		(SELECT MIN(not_before) FROM entry_rows WHERE flow_id = f.id AND not_before IS NOT NULL) FROM flow_rows f`, nil, func(row []driver.Value) error {
 		set := bySet[whole(row[3])]
-		f := newFlow(whole(row[0]), set)
+		f := newFlow(whole(row[0]), str(row[1]), set)
 		f.FlowDef = lockstep.FlowDef{Name: str(row[1]), Feed: str(row[2]), Set: set.name, Side: lockstep.Side(whole(row[4])),
 			Create: lockstep.Priority(whole(row[5])), Update: lockstep.Priority(whole(row[6])), Delete: lockstep.Priority(whole(row[7]))}
 		f.attached, f.settled, f.due = whole(row[8]) != 0, momentOr(row[9]), momentOr(row[10])
@@ -198,8 +199,8 @@ func (s *Store) load(c *conn, retention time.Duration) error {
 	return s.loadDays(c, retention)
 }
 
-func newFlow(id int64, set *linkSet) *flow {
-	return &flow{id: id, set: set, leased: map[int64]*lease{}, changed: make(chan struct{})}
+func newFlow(id int64, name string, set *linkSet) *flow {
+	return &flow{id: id, name: name, set: set, leased: map[int64]*lease{}, changed: make(chan struct{})}
 }
 
 // Attach tells the store which flows there are.
@@ -239,7 +240,7 @@ func (t *tx) attach(def lockstep.FlowDef) error {
 		if err != nil {
 			return err
 		}
-		f = newFlow(id, set)
+		f = newFlow(id, def.Name, set)
 		t.set(func() { t.s.flows[def.Name], t.s.byID[id] = f, f }, func() { delete(t.s.flows, def.Name); delete(t.s.byID, id) })
 	}
 	was, wasSet := f.FlowDef, f.set

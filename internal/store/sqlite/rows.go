@@ -90,7 +90,7 @@ func (s *Store) tried(r *row) (bool, time.Time) {
 
 // delivery is the row as it is handed out. It needs the image.
 func (s *Store) delivery(r *row, dec *value.Decoder) (lockstep.Delivery, error) {
-	d := lockstep.Delivery{ID: r.id, Flow: r.flow.Name, Generation: r.generation, Captured: r.captured, Attempts: int(r.attempts)}
+	d := lockstep.Delivery{ID: r.id, Flow: r.flow.name, Generation: r.generation, Captured: r.captured, Attempts: int(r.attempts)}
 	d.Tried, d.TriedAt = s.tried(r)
 	d.Change = lockstep.Change{Op: r.op, Hint: r.hint, Record: lockstep.Record{Key: r.key, Version: r.version}}
 	if r.unread {
@@ -99,12 +99,12 @@ func (s *Store) delivery(r *row, dec *value.Decoder) (lockstep.Delivery, error) 
 	var err error
 	if r.at != "" {
 		if d.Change.Record.At, err = time.Parse(time.RFC3339Nano, r.at); err != nil {
-			return d, lockstep.Faultf(lockstep.CodeStore, "the time of an entry cannot be read").On(lockstep.About{Flow: r.flow.Name, Key: r.key})
+			return d, lockstep.Faultf(lockstep.CodeStore, "the time of an entry cannot be read").On(lockstep.About{Flow: r.flow.name, Key: r.key})
 		}
 	}
 	if image := str(r.image); image != "" {
 		if d.Change.Record.Fields, err = dec.Fields(image); err != nil {
-			return d, lockstep.Faultf(lockstep.CodeStore, "the image of an entry cannot be read").On(lockstep.About{Flow: r.flow.Name, Key: r.key})
+			return d, lockstep.Faultf(lockstep.CodeStore, "the image of an entry cannot be read").On(lockstep.About{Flow: r.flow.name, Key: r.key})
 		}
 	}
 	return d, nil

@@ -207,7 +207,7 @@ func (s *Store) tales(c *conn, f *flow, key lockstep.Key) (out []lockstep.Event,
 	}
 	for _, table := range days {
 		err := c.query("SELECT steps FROM "+table+" WHERE flow_id = ? AND key = ? ORDER BY id", []any{f.id, string(key)}, func(v []driver.Value) error {
-			steps, err := decodeSteps(str(v[0]), f.Name, key)
+			steps, err := decodeSteps(str(v[0]), f.name, key)
 			out = append(out, steps...)
 			return err
 		})

@@ -89,7 +89,11 @@ var settleRows = []row{
 	{"an outcome counts once", func(b *bench) {
 		b.capture(up("a", 1))
 		d := b.one()
-		b.settle(retry(d, time.Minute), done(d))
+		l := ab("a", "A")
+		again := done(d)
+		again.Link = &l
+		b.settle(retry(d, time.Minute), again)
+		same(b, b.find("f", "a"), "-")
 		b.settle(done(d))
 		b.entries("delayed a#1 v=1 attempts=1")
 	}},

@@ -2,7 +2,10 @@ package connectortest
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/value"
@@ -95,6 +98,31 @@ var applyTests = map[string]func(*testing.T, Harness){
 			t.Errorf("%d records, want 1250", len(got))
 		}
 	},
+	"at the same time": func(t *testing.T, h Harness) {
+		b := begin(t, h, Item())
+		var wg sync.WaitGroup
+		var want []value.Fields
+		for worker := range 4 {
+			var batches [][]lockstep.Write
+			for n := range 5 {
+				var batch []lockstep.Write
+				for i := range 8 {
+					f := item(fmt.Sprintf("w%d-%d-%d", worker, n, i), "n", i)
+					want, batch = append(want, f), append(batch, upsert(f))
+				}
+				batches = append(batches, batch)
+			}
+			wg.Go(func() {
+				for _, batch := range batches {
+					if err := b.retried(batch); err != nil {
+						t.Errorf("worker %d: %v", worker, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		b.want("item", []string{"id", "name", "qty"}, want...)
+	},
 	"no writes, no results": func(t *testing.T, h Harness) {
 		b := begin(t, h, Item())
 		if got, err := b.target().Apply(b.Context(), "item", nil); err != nil || len(got) != 0 {
@@ -141,6 +169,39 @@ var applyTests = map[string]func(*testing.T, Harness){
 		}
 		wantCode(t, "Apply", err, lockstep.CodeNoField)
 	},
+}
+
+// retried applies a batch and reads it back; what the system says is transient it does again, as the engine would.
+func (b *bench) retried(batch []lockstep.Write) error {
+	var keys []lockstep.Key
+	for _, w := range batch {
+		keys = append(keys, w.Key)
+	}
+	var err error
+	for range 50 {
+		var results []lockstep.Result
+		results, err = b.target().Apply(b.Context(), "item", slices.Clone(batch))
+		for _, r := range results {
+			if r.Err != nil {
+				err = r.Err
+			}
+		}
+		if err == nil {
+			break
+		}
+		if k := lockstep.KindOf(err); k != lockstep.Transient && k != lockstep.Throttled {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err != nil {
+		return err
+	}
+	got, err := b.target().Fetch(b.Context(), b.read("item", "id"), keys)
+	if err == nil && len(got) != len(keys) {
+		err = fmt.Errorf("%d records of %d that were just written", len(got), len(keys))
+	}
+	return err
 }
 
 func wantCode(t *testing.T, what string, err error, want lockstep.Code) {

@@ -70,6 +70,13 @@ func (t *tool) verify(ctx context.Context, req app.Request, limit int) error {
 	if len(runs) > 0 {
 		t.verifyTable(runs)
 	}
+	var queued int64
+	for _, r := range runs {
+		queued += r.Counts.Queued
+	}
+	if queued > 0 && !t.json {
+		t.note("%s queued for delivery: `lockstep run` delivers them, or the next `lockstep sync`", count(queued, "record"))
+	}
 	return v.err(t.closed(h, err))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/time/rate"
@@ -54,10 +55,8 @@ func (s systems) open(ctx context.Context, cfg *config.Config, names []string) m
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	failed := map[string]error{}
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return s[name] != nil })
 	for _, name := range names {
-		if s[name] != nil {
-			continue
-		}
 		wg.Go(func() {
 			opened, err := openSystem(ctx, cfg.System(name))
 			mu.Lock()

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -59,7 +60,7 @@ func run(ctx context.Context, b *bench, rows, small, every, runs int, out string
 	if b.pg, err = pgserver.Start(ctx, settings); err != nil {
 		return err
 	}
-	defer b.pg.Stop()
+	defer func() { err = errors.Join(err, b.pg.Stop()) }()
 	began := time.Now()
 	for i := range runs {
 		for _, s := range []int{small, rows} {

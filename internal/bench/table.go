@@ -15,7 +15,7 @@ const (
 	fillTable = `INSERT INTO products
 	SELECT g, 'SKU-' || lpad(g::text, 9, '0'), 'Product ' || g || ' ' || substr(md5(g::text), 1, 24),
 		(SELECT string_agg(md5((g * 13 + i)::text), ' ') FROM generate_series(1, 12) i),
-		(g * 7919 %% 1000000) / 100.0,
+		(g::bigint * 7919 %% 1000000) / 100.0,
 		jsonb_build_object('color', (ARRAY['red','green','blue','black','white'])[g %% 5 + 1], 'size', g %% 40, 'weight', (g %% 1000) / 10.0,
 			'material', md5((g * 17)::text), 'tags', jsonb_build_array(substr(md5((g * 19)::text), 1, 12), substr(md5((g * 23)::text), 1, 12)),
 			'supplier', jsonb_build_object('id', g %% 500, 'code', md5((g * 29)::text)), 'note', md5((g * 31)::text) || md5((g * 37)::text)),

@@ -82,7 +82,7 @@ func StartLoad(ctx context.Context, dsn string, writers int, seed uint64) (*Load
 		}
 		rng := rand.New(rand.NewPCG(seed, uint64(w)))
 		l.writers.Go(func() {
-			if err := l.write(ctx, conn, rng); err != nil && ctx.Err() == nil {
+			if err := l.write(ctx, conn, rng); ctx.Err() == nil {
 				l.err.CompareAndSwap(nil, &err)
 			}
 			_ = conn.Close(context.WithoutCancel(ctx)) // the server goes soon anyway
@@ -124,6 +124,7 @@ func (l *Load) String() string {
 	return fmt.Sprintf("%d commits (%d late by 0.5 to 3 s), %d rollbacks, %d rows changed", l.Commits.Load(), l.Late.Load(), l.Rollbacks.Load(), l.Rows.Load())
 }
 
+// write makes transactions until one fails or ctx ends; the error says which.
 func (l *Load) write(ctx context.Context, conn *pgx.Conn, rng *rand.Rand) error {
 	for {
 		if err := pause(ctx, time.Duration(10+rng.IntN(90))*time.Millisecond); err != nil {

@@ -148,7 +148,10 @@ func (s *Server) ready(ctx context.Context) error {
 		select {
 		case err := <-s.done:
 			s.cmd = nil
-			said, _ := os.ReadFile(filepath.Join(s.dir, "log")) // what can be said anyway
+			said, readErr := os.ReadFile(filepath.Join(s.dir, "log"))
+			if readErr != nil {
+				said = []byte(readErr.Error())
+			}
 			return fmt.Errorf("postgres ended at its start: %w\n%s", err, said)
 		case <-ctx.Done():
 			return fmt.Errorf("postgres does not answer: %w", ctx.Err())
@@ -161,23 +164,27 @@ func (s *Server) ready(ctx context.Context) error {
 	}
 }
 
-// Stop ends the server at once, its sessions with it, and removes its folder. It may be called twice.
+// Stop ends the server at once, its sessions with it, and removes its folder. The error says that it had ended badly,
+// or would not end. It may be called twice.
 func (s *Server) Stop() error {
-	if s.cmd != nil {
-		if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil { // fast shutdown
-			return err
-		}
-		select {
-		case <-s.done:
-		case <-time.After(30 * time.Second):
-			if err := s.cmd.Process.Kill(); err != nil {
-				return err
-			}
-			<-s.done
-		}
-		s.cmd = nil
+	err := s.end()
+	s.cmd = nil
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+func (s *Server) end() error {
+	if s.cmd == nil {
+		return nil
 	}
-	return os.RemoveAll(s.dir)
+	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) { // fast shutdown
+		return err
+	}
+	select {
+	case err := <-s.done:
+		return err
+	case <-time.After(30 * time.Second):
+		return errors.Join(errors.New("postgres did not end in 30 s"), s.cmd.Process.Kill(), <-s.done)
+	}
 }
 
 // DSN is the address of a database, as pgx and libpq take it.

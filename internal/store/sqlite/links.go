@@ -11,6 +11,14 @@ import (
 
 const linkColumns = "l.a_key, l.id, l.b_key, l.a_digest, l.a_version, l.b_digest, l.b_version, l.run, l.at"
 
+// The index of side B is named: without statistics SQLite takes a set to hold ten links and would rather scan it.
+const (
+	findA     = "SELECT " + linkColumns + " FROM json_each(?) j CROSS JOIN link_rows l ON l.set_id = ? AND l.a_key = j.value"
+	findSame  = findA + " AND l.b_key IS NULL"
+	findOther = "SELECT " + linkColumns + " FROM json_each(?) j CROSS JOIN link_rows l INDEXED BY link_rows_b ON l.set_id = ? AND l.b_key = j.value"
+	scanOther = "SELECT " + linkColumns + " FROM link_rows l INDEXED BY link_rows_b WHERE l.set_id = ? AND l.b_key > ? ORDER BY l.b_key LIMIT ?"
+)
+
 func (set *linkSet) scan(v []driver.Value) lockstep.Link {
 	l := lockstep.Link{ID: whole(v[1]), Set: set.name, Run: whole(v[7]), At: moment(whole(v[8]))}
 	l.A = lockstep.End{Key: lockstep.Key(str(v[0])), Digest: lockstep.Digest(blob(v[3])), Version: str(v[4])}
@@ -58,12 +66,11 @@ func (c *conn) links(set *linkSet, side lockstep.Side, keys []lockstep.Key) ([]l
 	if len(rest) == 0 {
 		return out, nil
 	}
-	err := c.query("SELECT "+linkColumns+" FROM json_each(?) j CROSS JOIN link_rows l ON l.set_id = ? AND l.a_key = j.value",
-		[]any{keyList(rest), set.id}, func(v []driver.Value) error {
-			l := set.scan(v)
-			found(l.A.Key, l)
-			return nil
-		})
+	err := c.query(findA, []any{keyList(rest), set.id}, func(v []driver.Value) error {
+		l := set.scan(v)
+		found(l.A.Key, l)
+		return nil
+	})
 	return out, err
 }
 
@@ -102,13 +109,12 @@ func (c *conn) linksInRange(set *linkSet, sorted []lockstep.Key, found func(lock
 
 func (c *conn) linksOfB(set *linkSet, keys []lockstep.Key, found func(lockstep.Key, lockstep.Link)) error {
 	list := keyList(keys)
-	for _, match := range []string{"l.b_key = j.value", "l.a_key = j.value AND l.b_key IS NULL"} {
-		err := c.query("SELECT "+linkColumns+" FROM json_each(?) j CROSS JOIN link_rows l ON l.set_id = ? AND "+match,
-			[]any{list, set.id}, func(v []driver.Value) error {
-				l := set.scan(v)
-				found(l.B.Key, l)
-				return nil
-			})
+	for _, query := range []string{findOther, findSame} {
+		err := c.query(query, []any{list, set.id}, func(v []driver.Value) error {
+			l := set.scan(v)
+			found(l.B.Key, l)
+			return nil
+		})
 		if err != nil {
 			return err
 		}
@@ -194,8 +200,7 @@ func (s *Store) ScanLinks(ctx context.Context, name string, after lockstep.Key, 
 // scanB pages by the keys of side B. Those that equal A's are not in B's index: they are read from the same range of
 // A's keys, which the page of the others bounds, so that a whole scan passes over every link once.
 func (c *conn) scanB(set *linkSet, after lockstep.Key, most int, take func([]driver.Value) error, out *[]lockstep.Link) error {
-	err := c.query("SELECT "+linkColumns+" FROM link_rows l WHERE l.set_id = ? AND l.b_key > ? ORDER BY l.b_key, l.id LIMIT ?",
-		[]any{set.id, string(after), most}, take)
+	err := c.query(scanOther, []any{set.id, string(after), most}, take)
 	if err != nil {
 		return err
 	}

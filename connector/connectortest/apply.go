@@ -38,6 +38,15 @@ var applyTests = map[string]func(*testing.T, Harness){
 		b.apply("item", upsert(item("k0000", "back", 1)))
 		b.want("item", fields, append(want, item("k0000", "back", 1))...)
 	},
+	"deleted and created again keeps nothing": func(t *testing.T, h Harness) {
+		b := begin(t, h, Item())
+		b.apply("item", upsert(value.F("id", "a", "name", "n", "qty", 1, "note", "old")))
+		b.apply("item", lockstep.Write{Op: lockstep.Delete, Key: "a"})
+		b.apply("item", upsert(value.F("id", "a", "qty", 2)))
+		b.want("item", itemFields(), value.F("id", "a", "name", nil, "qty", 2, "note", nil))
+		b.reopen()
+		b.want("item", itemFields(), value.F("id", "a", "name", nil, "qty", 2, "note", nil))
+	},
 	"twice is once": func(t *testing.T, h Harness) {
 		b := begin(t, h, Item())
 		b.apply("item", upserts(items(4))...)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lockstep-sync/lockstep"
@@ -206,7 +207,7 @@ func leftovers(t *testing.T, dir string) []string {
 func TestTornJournal(t *testing.T) {
 	table := map[string]lockstep.Settings{"item": {"key": []string{"id"}}}
 	good := string(appendEntry(nil, "a", value.F("id", "a", "name", "n"), false))
-	for tail, want := range map[string]int{"": 1, `{"key":"b","set":{"id`: 1, "\x00\x00\x00": 1, `{"key":"b"` + "\n": 1} {
+	for tail, want := range map[string]int{"": 1, `{"key":"b","set":{"id`: 1, "\x00\x00\x00": 1, "\x00\x00\x00\"}}\n" + strings.ReplaceAll(good, `"a"`, `"b"`): 1, `{"key":"b"` + "\n": 1} {
 		dir := t.TempDir()
 		write(t, dir, "item.csv.journal", good+tail)
 		sys := mustOpen(t, dir, table)
@@ -218,7 +219,22 @@ func TestTornJournal(t *testing.T) {
 			t.Errorf("%q: %v", tail, err)
 		}
 	}
+	// What is appended behind a torn line is found again, and nothing of the torn line.
 	dir := t.TempDir()
+	write(t, dir, "item.csv.journal", good+`{"key":"b","set":{"id":"b","name":"`+strings.Repeat("torn ", 100))
+	for _, id := range []string{"c", "d"} {
+		sys := mustOpen(t, dir, table)
+		applyAll(t, sys, "item", upsert(id))
+		_ = sys.stream("item").journal.close() // dead, before anything is folded
+	}
+	last := mustOpen(t, dir, table)
+	if changes, err := scanAll(t, last, "item", 10, "id"); err != nil || len(changes) != 3 {
+		t.Errorf("%v, %v", changes, err)
+	}
+	if err := last.Close(); err != nil {
+		t.Error(err)
+	}
+	dir = t.TempDir()
 	write(t, dir, "item.csv.journal", "rubbish\n"+good)
 	sys := mustOpen(t, dir, table)
 	if _, err := sys.Fetch(t.Context(), lockstep.Read{Stream: "item"}, []lockstep.Key{"a"}); lockstep.FaultOf(err).Code != lockstep.CodeFormat {

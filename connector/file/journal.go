@@ -2,6 +2,7 @@ package file
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"hash/maphash"
 	"io"
@@ -80,7 +81,8 @@ func openJournal(file string, create bool) (*journal, error) {
 	return j, nil
 }
 
-// read indexes the lines. A last line that is not whole was never acknowledged: it is cut off.
+// read indexes the lines. A last line that is not whole, or a hole, was never acknowledged: it is cut off, with what
+// lies behind it.
 func (j *journal) read() error {
 	r := bufio.NewReaderSize(j.f, 256<<10)
 	for n := 1; ; n++ {
@@ -93,7 +95,8 @@ func (j *journal) read() error {
 		}
 		key, fields, _, err := j.decode(string(text))
 		if err != nil {
-			if _, more := r.Peek(1); more != nil {
+			// Lines never hold NUL: where there is one, the machine went down before the sync ended.
+			if _, more := r.Peek(1); more != nil || bytes.IndexByte(text, 0) >= 0 {
 				break
 			}
 			return &syntaxError{n, 1, "the journal is damaged: " + err.Error()}

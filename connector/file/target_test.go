@@ -71,6 +71,24 @@ func TestWhatIsWritten(t *testing.T) {
 	}
 }
 
+// With a text of its own for null, an empty field is an empty text, and that text in quotes is none.
+func TestOwnNull(t *testing.T) {
+	dir := t.TempDir()
+	table := map[string]lockstep.Settings{"p": {"key": []string{"id"}, "null": `\N`, "delimiter": `\t`}}
+	sys := mustOpen(t, dir, table)
+	applyAll(t, sys, "p", upsert("a", "x", nil, "y", ""), upsert("b", "x", `\N`, "y", "tab\there"))
+	if err := sys.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := content(t, dir, "p.csv"), "id\tx\ty\na\t\\N\t\"\"\nb\t\"\\N\"\t\"tab\there\"\n"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	changes, err := scanAll(t, sys, "p", 10, "x", "y")
+	if err != nil || len(changes) != 2 || !changes[0].Record.Fields.Equal(value.F("x", nil, "y", "")) || !changes[1].Record.Fields.Equal(value.F("x", `\N`, "y", "tab\there")) {
+		t.Errorf("%v, %v", changes, err)
+	}
+}
+
 // The order of arrival stays, a row that is not written keeps its text, and a new field widens the header.
 func TestOldRowsStayAsTheyAre(t *testing.T) {
 	dir := t.TempDir()

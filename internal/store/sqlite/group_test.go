@@ -38,7 +38,8 @@ func TestGroup(t *testing.T) {
 		wg.Go(func() {
 			if i%4 == 0 { // the work is done, and then refused: it must be undone alone
 				errs[i] = s.change(t.Context(), func(tx *tx) error {
-					if _, err := tx.take(s.flows["f"], []lockstep.Change{product(i)}, captured); err != nil {
+					changes := []lockstep.Change{product(i)}
+					if err := tx.take(s.flows["f"], changes, encodeImages(changes), captured); err != nil {
 						return err
 					}
 					return errRefused
@@ -88,7 +89,7 @@ func TestFailedGroup(t *testing.T) {
 	err = s.change(t.Context(), func(tx *tx) error {
 		f := s.flows["f"]
 		for _, work := range []func() error{
-			func() error { _, err := tx.take(f, products(0, 9), captured); return err },
+			func() error { return tx.take(f, products(0, 9), encodeImages(products(0, 9)), captured) },
 			func() error { return tx.saveLinks(f, &linkWork{save: []*lockstep.Link{link("x"), link("y")}}) },
 			func() error { _, err := tx.lease(f, []int64{3, 4}, time.Minute); return err },
 			func() error {

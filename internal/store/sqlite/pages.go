@@ -71,10 +71,10 @@ func (t *tx) beginPart(f *flow, since lockstep.Seq, writes []lockstep.PageWrite)
 			t.touch(f, key)
 		}
 	}
-	if err := t.takeInto(f, open, images, paged); err != nil {
+	if err := t.takeInto(f, open, images, encodeImages(images), paged); err != nil {
 		return nil, err
 	}
-	return send, t.takeInto(f, open, hints, hinted)
+	return send, t.takeInto(f, open, hints, make([]any, len(hints)), hinted)
 }
 
 // SettlePage saves what a page of a full run came to, in one transaction.
@@ -154,13 +154,14 @@ func (t *tx) fail(f *flow, failed []lockstep.Outcome) error {
 	if err != nil {
 		return err
 	}
+	images := encodeImages(changes)
 	rows, in := []*row{}, map[*row]bool{}
 	for i, o := range outcomes {
 		r := open[keys[i]]
 		if r == nil {
 			r = t.newRow(f, keys[i], paged)
 			open[r.key] = r
-			t.renew(r, &changes[i], urgent(i))
+			t.renew(r, &changes[i], images[i], urgent(i))
 			if err := t.judge(r, o); err != nil {
 				return err
 			}
@@ -197,7 +198,7 @@ func (t *tx) queue(f *flow, changes []lockstep.Change) error {
 			}
 			seen[key] = true
 		}
-		if err := t.takeInto(f, open, part, paged); err != nil {
+		if err := t.takeInto(f, open, part, encodeImages(part), paged); err != nil {
 			return err
 		}
 	}

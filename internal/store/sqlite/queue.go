@@ -43,6 +43,7 @@ func (s *Store) Reset(ctx context.Context, feed string, to lockstep.Position, up
 
 // Append fills the queues of the feed's flows and moves its checkpoint, in one transaction (law 1).
 func (s *Store) Append(ctx context.Context, feed string, from lockstep.Position, changes []lockstep.Change, next lockstep.Position, upTo time.Time) error {
+	images := encodeImages(changes) // before the writer is ours: it is the dear part, and all flows share it
 	return s.change(ctx, func(t *tx) error {
 		at, was, err := t.checkpoint(feed)
 		if err != nil {
@@ -52,7 +53,7 @@ func (s *Store) Append(ctx context.Context, feed string, from lockstep.Position,
 			return lockstep.Faultf(lockstep.CodeMovedCursor, "the checkpoint of feed %s is not where the page began", feed)
 		}
 		for _, f := range s.fed(feed) {
-			if _, err := t.take(f, changes, captured); err != nil {
+			if err := t.take(f, changes, images, captured); err != nil {
 				return err
 			}
 		}
@@ -73,10 +74,7 @@ func (s *Store) Hint(ctx context.Context, name string, keys []lockstep.Key) erro
 	for i, key := range keys {
 		changes[i] = hintOf(key)
 	}
-	return s.change(ctx, func(t *tx) error {
-		_, err := t.take(f, changes, hinted)
-		return err
-	})
+	return s.change(ctx, func(t *tx) error { return t.take(f, changes, make([]any, len(changes)), hinted) })
 }
 
 func hintOf(key lockstep.Key) lockstep.Change {
@@ -86,30 +84,41 @@ func hintOf(key lockstep.Key) lockstep.Change {
 // page is how many changes are looked up and written together.
 const page = 1000
 
+// encodeImages is the images of changes as the file keeps them; nil for a change without one.
+func encodeImages(changes []lockstep.Change) []any {
+	images := make([]any, len(changes))
+	for i := range changes {
+		if f := changes[i].Record.Fields; f.Len() > 0 {
+			images[i] = string(value.AppendTagged(nil, f))
+		}
+	}
+	return images
+}
+
 // take puts changes into the flow's queue: as new entries, or as the next generation of open ones (law 2).
-func (t *tx) take(f *flow, changes []lockstep.Change, origin int64) (taken int, err error) {
+func (t *tx) take(f *flow, changes []lockstep.Change, images []any, origin int64) error {
 	for from := 0; from < len(changes); from += page {
-		part := changes[from:min(from+page, len(changes))]
-		keys := make([]lockstep.Key, len(part))
-		for i := range part {
-			keys[i] = part[i].Record.Key
+		to := min(from+page, len(changes))
+		keys := make([]lockstep.Key, 0, page)
+		for i := from; i < to; i++ {
+			keys = append(keys, changes[i].Record.Key)
 		}
 		open, err := t.rowsByKey(f, keys)
 		if err != nil {
-			return taken, err
+			return err
 		}
-		if err := t.takeInto(f, open, part, origin); err != nil {
-			return taken, err
+		if err := t.takeInto(f, open, changes[from:to], images[from:to], origin); err != nil {
+			return err
 		}
 	}
 	if len(changes) > 0 {
 		t.wake(f)
 	}
-	return len(changes), nil
+	return nil
 }
 
 // takeInto does so for changes whose open entries are at hand, and saves them.
-func (t *tx) takeInto(f *flow, open map[lockstep.Key]*row, changes []lockstep.Change, origin int64) error {
+func (t *tx) takeInto(f *flow, open map[lockstep.Key]*row, changes []lockstep.Change, images []any, origin int64) error {
 	urgent, err := t.priorities(f, changes)
 	if err != nil {
 		return err
@@ -122,7 +131,7 @@ func (t *tx) takeInto(f *flow, open map[lockstep.Key]*row, changes []lockstep.Ch
 			r = t.newRow(f, changes[i].Record.Key, origin)
 			open[r.key] = r
 		}
-		t.renew(r, &changes[i], urgent(i))
+		t.renew(r, &changes[i], images[i], urgent(i))
 		if !in[r] {
 			in[r] = true
 			rows = append(rows, r)
@@ -136,7 +145,7 @@ func (t *tx) newRow(f *flow, key lockstep.Key, origin int64) *row {
 }
 
 // renew makes the change the next generation of the entry.
-func (t *tx) renew(r *row, c *lockstep.Change, urgency lockstep.Priority) {
+func (t *tx) renew(r *row, c *lockstep.Change, image any, urgency lockstep.Priority) {
 	r.generation++
 	r.coalesced++
 	r.priority = min(r.priority, urgency)
@@ -149,8 +158,8 @@ func (t *tx) renew(r *row, c *lockstep.Change, urgency lockstep.Priority) {
 	if r.unread {
 		r.state = parked // law 4: it waits for a person, its neighbours go on
 	}
-	if c.Record.Fields.Len() > 0 { // else the last image stays: it tells where to look (law 5)
-		r.image = string(value.AppendTagged(nil, c.Record.Fields))
+	if image != nil { // else the last image stays: it tells where to look (law 5)
+		r.image = image
 	}
 	if l := t.s.leases[r.id]; l != nil && !r.fresh {
 		first, was, unread := l.first, l.parked, r.unread

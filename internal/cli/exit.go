@@ -65,6 +65,14 @@ type ended struct{ code Exit }
 
 func (e ended) Error() string { return e.code.String() }
 
+// withExit is an error that ends with another exit code than its own code's.
+type withExit struct {
+	error
+	code Exit
+}
+
+func (e withExit) Unwrap() error { return e.error }
+
 // exitOf is the exit code for an error; the worst where several are joined.
 func exitOf(err error) Exit {
 	if err == nil {
@@ -95,6 +103,9 @@ func rank(e Exit) int {
 func exitOfOne(err error) Exit {
 	if errors.Is(err, context.Canceled) {
 		return ExitInterrupted
+	}
+	if e, ok := errors.AsType[withExit](err); ok {
+		return e.code
 	}
 	f := lockstep.FaultOf(err)
 	switch f.Code {

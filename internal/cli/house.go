@@ -21,9 +21,13 @@ func (t *tool) load() (*config.Config, error) {
 	if _, err := os.Stat(t.config); errors.Is(err, fs.ErrNotExist) {
 		f := lockstep.Faultf(lockstep.CodeFile, "there is no configuration %s", t.config)
 		f.Next = "Make one with `lockstep init`, or name yours with --config."
-		return nil, f
+		return nil, withExit{f, ExitUsage}
 	}
-	return config.Load(t.config, all.All())
+	c, err := config.Load(t.config, all.All())
+	if err != nil {
+		return nil, withExit{err, ExitUsage}
+	}
+	return c, nil
 }
 
 // house opens what answers requests: the daemon where one runs, else the house itself.

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,15 +96,14 @@ func linkOf(l *lockstep.Link) *Link {
 	return out
 }
 
-// mostRuns bounds how many runs a story shows.
+// mostRuns bounds how many runs a story shows: the last ones.
 const mostRuns = 20
 
 func (d *doing) runsOf(ctx context.Context, ids map[int64]bool) ([]Run, error) {
 	out := []Run{}
-	for id := range ids {
-		if id == 0 || len(out) == mostRuns {
-			continue
-		}
+	delete(ids, 0)
+	sorted := slices.Sorted(maps.Keys(ids))
+	for _, id := range sorted[max(0, len(sorted)-mostRuns):] {
 		rows, err := d.store.Runs(ctx, lockstep.RunQuery{ID: id, Max: 1})
 		if err != nil {
 			return nil, err

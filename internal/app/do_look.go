@@ -59,7 +59,28 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 	if full := fullOf(f); full != nil && s.LastFull != nil {
 		s.NextFull = moment(full.Next(s.LastFull.Started))
 	}
-	return s, nil
+	return s, d.upToFull(ctx, f, s)
+}
+
+// upToFull sets both "last sync times" of a flow without a feed: what its last whole full sync has read, and what of
+// that the target has.
+func (d *doing) upToFull(ctx context.Context, f *config.Flow, s *Status) error {
+	if feedOf(f) != "" {
+		return nil
+	}
+	rows, err := d.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 20})
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(rows, func(r lockstep.Run) bool { return r.State == lockstep.Finished })
+	if i < 0 {
+		return nil
+	}
+	s.CapturedUpTo = moment(rows[i].Started)
+	if s.LevelUpTo = s.CapturedUpTo; s.Oldest != nil && s.Oldest.Before(*s.CapturedUpTo) {
+		s.LevelUpTo = s.Oldest
+	}
+	return nil
 }
 
 // runs lists runs, newest first.

@@ -134,7 +134,7 @@ func (h *House) build(ctx context.Context, write bool) (*built, error) {
 	for _, f := range flows {
 		out.flows[f.Name] = f
 	}
-	if err := h.fullWhereNew(ctx, flows); err != nil {
+	if err := h.fullWhereNew(ctx, out.flows); err != nil {
 		return nil, err
 	}
 	h.built.Store(out)
@@ -142,9 +142,10 @@ func (h *House) build(ctx context.Context, write bool) (*built, error) {
 }
 
 // fullWhereNew makes a full sync due for flows whose feed has no checkpoint although they had a full sync: their
-// tracker was changed in the configuration, and nothing was captured since (law 1). The interrupted run that it
-// leaves has no place to go on from, so the engine replaces it by a new one.
-func (h *House) fullWhereNew(ctx context.Context, flows []*engine.Flow) error {
+// tracker was changed in the configuration, or the source could not say where it was when the full sync began, and
+// nothing was captured since (law 1). The interrupted run that it leaves has no place to go on from, so the engine
+// replaces it by a new one.
+func (h *House) fullWhereNew(ctx context.Context, flows map[string]*engine.Flow) error {
 	for _, f := range flows {
 		if f.Feed == "" {
 			continue
@@ -161,7 +162,7 @@ func (h *House) fullWhereNew(ctx context.Context, flows []*engine.Flow) error {
 			continue
 		}
 		now := time.Now()
-		row := lockstep.Run{Flow: f.Name, Kind: lockstep.FullRun, State: lockstep.Interrupted, Started: now, Ended: now, Note: "the tracker is new: everything is read once"}
+		row := lockstep.Run{Flow: f.Name, Kind: lockstep.FullRun, State: lockstep.Interrupted, Started: now, Ended: now, Note: "nothing was captured yet: everything is read once"}
 		if _, err := h.store.StartRun(ctx, row); err != nil {
 			return err
 		}

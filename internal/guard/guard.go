@@ -4,6 +4,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -128,7 +129,7 @@ func (g *Guard) enter(ctx context.Context) (leave func(), err error) {
 	if g.limit != nil {
 		if err := g.limit.Wait(ctx); err != nil {
 			leave()
-			return func() {}, err
+			return func() {}, cmp.Or(ctx.Err(), context.DeadlineExceeded) // it would come too late: the limiter's own words say nothing
 		}
 	}
 	return leave, nil

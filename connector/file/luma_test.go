@@ -8,18 +8,13 @@ import (
 	"testing"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/testkit"
 )
 
 // The Luma catalogue, with its lines of HTML: read, written to another folder, read again, nothing differs; and
 // encoding/csv, which is not ours, reads the same of both files.
 func TestLumaCatalogue(t *testing.T) {
-	dir, err := filepath.Abs("../../../shared/data")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "luma-products.csv")); err != nil {
-		t.Skip("needs ../shared/data/luma-products.csv")
-	}
+	dir := filepath.Dir(testkit.Data(t, "luma-products.csv"))
 	from := mustOpen(t, dir, map[string]lockstep.Settings{"luma-products": {"key": []string{"sku"}}})
 	d, err := from.find("luma-products")
 	if err != nil {

@@ -87,6 +87,9 @@ type model struct {
 
 var modelKeys = rapid.SampledFrom([]lockstep.Key{"a", "b", "c", "d"})
 
+// wantedKeys are waited for: few, so that they come.
+var wantedKeys = rapid.SampledFrom([]lockstep.Key{"a", "b"})
+
 func (m *model) key() lockstep.Key { return modelKeys.Draw(m.rt, "key") }
 
 func (m *model) touch(key lockstep.Key) { m.steps++; m.touched[key] = m.steps }
@@ -226,7 +229,8 @@ func (m *model) outcome() lockstep.Outcome {
 		o.RetryAt = time.Now().Add(time.Duration(rapid.IntRange(1, 100).Draw(m.rt, "in")) * time.Second)
 	}
 	if o.Verdict == lockstep.Wait {
-		o.For = &lockstep.Ref{Flow: rapid.SampledFrom([]string{"f", "g"}).Draw(m.rt, "flow"), Key: m.key()}
+		o.For = &lockstep.Ref{Flow: rapid.SampledFrom([]string{"f", "g", "g"}).Draw(m.rt, "flow"), Key: wantedKeys.Draw(m.rt, "wanted")}
+		o.RetryAt = o.RetryAt.Add(10 * time.Minute)
 	}
 	key := o.Delivery.Change.Record.Key
 	l := ab(key, "to "+key)
@@ -336,8 +340,14 @@ func (m *model) free() {
 	}
 }
 
+// link makes a link of flow g, or takes it away.
 func (m *model) link() {
-	key := m.key()
+	key := wantedKeys.Draw(m.rt, "wanted")
+	if m.links["g"][key] {
+		delete(m.links["g"], key)
+		m.ok(m.s.SettlePage(m.ctx, "g", lockstep.PageEnd{Run: m.run, Unlink: []lockstep.Link{ab(key, key)}}))
+		return
+	}
 	m.links["g"][key] = true
 	m.free()
 	m.bench.link("g", ab(key, key))

@@ -39,7 +39,8 @@ func (s *System) fetchByOffset(ctx context.Context, st *stream, v *view, wanted 
 	if len(v.d.files) != 1 || strings.HasSuffix(v.d.files[0], ".gz") {
 		return false, nil
 	}
-	if info, err := os.Stat(v.d.files[0]); err != nil || info.Size() < offsetsFrom {
+	info, err := os.Stat(v.d.files[0])
+	if err != nil || info.Size() < offsetsFrom {
 		return false, nil
 	}
 	set, err := identity(v.d.files)
@@ -47,7 +48,7 @@ func (s *System) fetchByOffset(ctx context.Context, st *stream, v *view, wanted 
 		return false, err
 	}
 	if st.offsets == nil || st.offsets.set != set {
-		if st.offsets, err = s.index(ctx, v.d, set); err != nil {
+		if st.offsets, err = s.index(ctx, v.d, set, info.Size()); err != nil {
 			return false, err
 		}
 	}
@@ -95,7 +96,7 @@ func (s *System) fetchByOffset(ctx context.Context, st *stream, v *view, wanted 
 }
 
 // index reads the file once.
-func (s *System) index(ctx context.Context, d *def, set string) (*offsets, error) {
+func (s *System) index(ctx context.Context, d *def, set string, size int64) (*offsets, error) {
 	o := &offsets{set: set, seed: maphash.MakeSeed()}
 	r, err := s.open(d, d.files[0])
 	if err != nil {
@@ -120,6 +121,10 @@ func (s *System) index(ctx context.Context, d *def, set string) (*offsets, error
 		}
 		if len(o.list) == offsetsMax {
 			return &offsets{set: set, many: true}, nil
+		}
+		if len(o.list) == 1000 { // grow once, by what the rows so far say of the others
+			rows := float64(size) / float64(w.offset) * 1000
+			o.list = slices.Grow(o.list, min(int(rows*1.05), offsetsMax))
 		}
 		o.list = append(o.list, offset{maphash.String(o.seed, string(key)), w.offset})
 	}

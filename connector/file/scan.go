@@ -136,12 +136,9 @@ func (s *System) scan(ctx context.Context, r lockstep.Read, from lockstep.Positi
 // place is a cursor at from: the one that ended there, or a new one.
 func (s *System) place(st *stream, d *def, from lockstep.Position) (*cursor, error) {
 	if len(d.files) == 0 {
-		file := d.single
-		if file == "" {
-			file = d.conf.pattern
-		}
-		return nil, lockstep.Faultf(lockstep.CodeFile, "there is no such file").On(about(file))
+		return nil, missing(d)
 	}
+	st.seen = true
 	set, err := identity(d.files)
 	if err != nil {
 		return nil, err

@@ -194,6 +194,28 @@ func (s *System) tables() map[string]lockstep.Settings {
 	return out
 }
 
+// Nor does a file that is gone look like a file without the records (law 9).
+func TestFetchFromAFileThatIsGone(t *testing.T) {
+	dir := t.TempDir()
+	sys := mustOpen(t, dir, map[string]lockstep.Settings{"p": {"key": []string{"id"}}, "q": {"pattern": "q-*.csv", "key": []string{"id"}}})
+	read := lockstep.Read{Stream: "p", Fields: []string{"id"}}
+	if recs, err := sys.Fetch(t.Context(), read, []lockstep.Key{"a"}); err != nil || len(recs) != 0 {
+		t.Errorf("a target that was never written: %v, %v", recs, err)
+	}
+	file := write(t, dir, "p.csv", "id\na\n")
+	if recs, err := sys.Fetch(t.Context(), read, []lockstep.Key{"a"}); err != nil || len(recs) != 1 {
+		t.Errorf("%v, %v", recs, err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	_, err := sys.Fetch(t.Context(), read, []lockstep.Key{"a"})
+	wantFault(t, err, lockstep.CodeFile, "no such file")
+	read.Stream = "q"
+	_, err = sys.Fetch(t.Context(), read, []lockstep.Key{"a"})
+	wantFault(t, err, lockstep.CodeFile, "no such file")
+}
+
 func TestManifestIsChecked(t *testing.T) {
 	text := "id\na\nb\n"
 	sum := sha256.Sum256([]byte(text))

@@ -38,6 +38,7 @@ type stream struct {
 	journal *journal // nil: there is none
 	cursor  *cursor  // of the scan that is under way, if there is one
 	offsets *offsets // where the records of the file lie
+	seen    bool     // there was a file
 }
 
 func (s *System) stream(name string) *stream {
@@ -188,6 +189,9 @@ func (s *System) look(ctx context.Context, r lockstep.Read, more []string, read 
 		if err := s.load(st, d); err != nil {
 			return err
 		}
+		if err := st.present(d); err != nil {
+			return err
+		}
 		v, err := d.view(r, more...)
 		if err != nil {
 			return err
@@ -198,6 +202,27 @@ func (s *System) look(ctx context.Context, r lockstep.Read, more []string, read 
 		return lockstep.FaultOf(err).On(lockstep.About{Stream: r.Stream})
 	}
 	return err
+}
+
+// present refuses to look into a file that was there and is not any more: nothing found would read as all deleted
+// (law 9). A target that was never written is empty.
+func (st *stream) present(d *def) error {
+	if len(d.files) > 0 || st.journal != nil {
+		st.seen = true
+		return nil
+	}
+	if st.seen || d.man != nil || d.single == "" {
+		return missing(d)
+	}
+	return nil
+}
+
+func missing(d *def) error {
+	file := d.single
+	if file == "" {
+		file = d.conf.pattern
+	}
+	return lockstep.Faultf(lockstep.CodeFile, "there is no such file").On(about(file))
 }
 
 type (

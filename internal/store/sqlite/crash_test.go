@@ -65,7 +65,7 @@ func seen(t *testing.T, s *Store) string {
 	var out string
 	err := s.read(t.Context(), func(c *conn) error {
 		for _, query := range []string{"SELECT feed || position FROM checkpoints", "SELECT key || generation || state || attempts FROM queue ORDER BY id",
-			"SELECT a_key FROM links ORDER BY 1", "SELECT id || coalesce(place, '') FROM runs", "SELECT key FROM flight_rows", "SELECT no FROM chunk_rows",
+			"SELECT a_key FROM links ORDER BY 1", "SELECT id || coalesce(place, '') FROM runs", "SELECT records FROM flight_rows", "SELECT no FROM chunk_rows",
 			"SELECT name || links FROM set_rows", "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'timeline_2%' AND type = 'table'"} {
 			err := c.query(query, nil, func(v []driver.Value) error {
 				out += fmt.Sprint(v[0], " ")

@@ -156,13 +156,16 @@ func (t *tx) drop(l *lease) {
 // Wait returns when the flow may have something to lease. It asks memory only.
 func (s *Store) Wait(ctx context.Context, name string) error {
 	for {
+		if err := s.alive(ctx); err != nil {
+			return err
+		}
 		f, err := s.flow(name)
 		if err != nil {
 			return err
 		}
 		ready, next, changed := s.outlook(f, time.Now())
 		if ready {
-			return ctx.Err()
+			return nil
 		}
 		if err := s.sleep(ctx, changed, next); err != nil {
 			return err
@@ -203,6 +206,8 @@ func (s *Store) sleep(ctx context.Context, changed <-chan struct{}, until time.T
 		return ctx.Err()
 	case <-s.closing:
 		return closed()
+	case <-s.died:
+		return errDead
 	}
 	return nil
 }

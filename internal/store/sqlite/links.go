@@ -221,7 +221,7 @@ func (s *Store) CountLinks(ctx context.Context, name string) (n, maxID int64, er
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := s.alive(ctx); err != nil {
 		return 0, 0, err
 	}
 	s.mu.Lock()

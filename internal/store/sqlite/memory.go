@@ -1,12 +1,8 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql/driver"
-	"encoding/json"
 	"hash/maphash"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -139,11 +135,6 @@ func (s *Store) flow(name string) (*flow, error) {
 	if f := s.flows[name]; f != nil {
 		return f, nil
 	}
-	select {
-	case <-s.closing:
-		return nil, closed()
-	default:
-	}
 	return nil, lockstep.Faultf(lockstep.CodeNoFlow, "the store knows no flow of this name").On(lockstep.About{Flow: name})
 }
 
@@ -201,157 +192,4 @@ func (s *Store) load(c *conn, retention time.Duration) error {
 
 func newFlow(id int64, name string, set *linkSet) *flow {
 	return &flow{id: id, name: name, set: set, leased: map[int64]*lease{}, changed: make(chan struct{})}
-}
-
-// Attach tells the store which flows there are.
-func (s *Store) Attach(ctx context.Context, defs []lockstep.FlowDef) error {
-	return s.change(ctx, func(t *tx) error {
-		if _, err := t.exec("UPDATE flow_rows SET attached = 0"); err != nil {
-			return err
-		}
-		for _, f := range s.flows {
-			was := f.attached
-			t.set(func() { f.attached = false }, func() { f.attached = was })
-		}
-		for _, def := range defs {
-			if err := t.attach(def); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (t *tx) attach(def lockstep.FlowDef) error {
-	set, err := t.linkSet(def.Set)
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(`INSERT INTO flow_rows (name, feed, set_id, side, create_priority, update_priority, delete_priority, attached)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (name) DO UPDATE SET feed = excluded.feed, set_id = excluded.set_id, side = excluded.side,
-		create_priority = excluded.create_priority, update_priority = excluded.update_priority, delete_priority = excluded.delete_priority, attached = 1`,
-		def.Name, def.Feed, set.id, int64(def.Side), int64(def.Create), int64(def.Update), int64(def.Delete))
-	if err != nil {
-		return err
-	}
-	f := t.s.flows[def.Name]
-	if f == nil {
-		id, err := t.number("SELECT id FROM flow_rows WHERE name = ?", def.Name)
-		if err != nil {
-			return err
-		}
-		f = newFlow(id, def.Name, set)
-		t.set(func() { t.s.flows[def.Name], t.s.byID[id] = f, f }, func() { delete(t.s.flows, def.Name); delete(t.s.byID, id) })
-	}
-	was, wasSet := f.FlowDef, f.set
-	t.set(func() { f.FlowDef, f.set, f.attached = def, set, true }, func() { f.FlowDef, f.set, f.attached = was, wasSet, false })
-	return nil
-}
-
-// linkSet finds the set of a name, or makes it.
-func (t *tx) linkSet(name string) (*linkSet, error) {
-	if set := t.s.sets[name]; set != nil {
-		return set, nil
-	}
-	if _, err := t.exec("INSERT INTO set_rows (name) VALUES (?)", name); err != nil {
-		return nil, err
-	}
-	id, err := t.number("SELECT id FROM set_rows WHERE name = ?", name)
-	if err != nil {
-		return nil, err
-	}
-	set := &linkSet{id: id, name: name}
-	t.set(func() { t.s.sets[name] = set }, func() { delete(t.s.sets, name) })
-	return set, nil
-}
-
-// fed are the flows that the feed fills, in the order of their names.
-func (s *Store) fed(feed string) []*flow {
-	var out []*flow
-	for _, name := range slices.Sorted(maps.Keys(s.flows)) {
-		if f := s.flows[name]; f.Feed == feed && f.attached && feed != "" {
-			out = append(out, f)
-		}
-	}
-	return out
-}
-
-// touches remember when keys were last appended, leased or settled: for BeginPage. They begin with the first Mark and
-// are kept in two generations of a bounded size: when both are full the older one is forgotten, and if no Mark was
-// made since the generation before, remembering ends. A mark older than what is remembered finds every key touched,
-// and the page goes by the queue, as hints: slower, and right. So a mark needs no release, and one that is never used
-// costs nothing. Keys are hashes: two keys with one hash cost a hint.
-type touches struct {
-	seed     maphash.Seed
-	on       bool
-	marked   bool // a mark was made in this generation
-	floor    lockstep.Seq
-	old, now map[uint64]lockstep.Seq
-	began    lockstep.Seq // when now began; floor is when old began
-}
-
-const generation = 1 << 16
-
-func (h *touches) hash(flow int64, key lockstep.Key) uint64 {
-	var m maphash.Hash
-	m.SetSeed(h.seed)
-	maphash.WriteComparable(&m, flow)
-	_, _ = m.WriteString(string(key))
-	return m.Sum64()
-}
-
-// touch notes that the key was appended, leased or settled.
-func (t *tx) touch(f *flow, key lockstep.Key) {
-	s := t.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seq++
-	h := &s.touched
-	if !h.on {
-		return
-	}
-	if len(h.now) >= generation {
-		if !h.marked {
-			h.on, h.old, h.now = false, nil, nil
-			return
-		}
-		h.old, h.now, h.floor, h.began, h.marked = h.now, make(map[uint64]lockstep.Seq), h.began, s.seq-1, false
-	}
-	h.now[h.hash(f.id, key)] = s.seq
-}
-
-// touchedSince tells whether the key was touched since the mark, or may have been.
-func (t *tx) touchedSince(f *flow, key lockstep.Key, since lockstep.Seq) bool {
-	t.s.mu.Lock()
-	defer t.s.mu.Unlock()
-	h := &t.s.touched
-	if !h.on || since < h.floor {
-		return true
-	}
-	k := h.hash(f.id, key)
-	return h.now[k] > since || h.old[k] > since
-}
-
-// Mark is the moment before a page is read.
-func (s *Store) Mark(ctx context.Context) (lockstep.Seq, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h := &s.touched
-	if !h.on {
-		h.on, h.now, h.old, h.floor, h.began = true, make(map[uint64]lockstep.Seq), nil, s.seq, s.seq
-	}
-	h.marked = true
-	return s.seq, nil
-}
-
-// encodeCounts is a run's counts as JSON.
-func encodeCounts(c lockstep.Counts) string {
-	b, err := json.Marshal(c)
-	if err != nil { // numbers only: it cannot be
-		panic(err)
-	}
-	return string(b)
 }

@@ -3,12 +3,14 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 
-	lockstep "github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
 )
 
 var (
-	insertFlight = newInserter("INSERT INTO flight_rows VALUES ", "(?,?,?)", "")
+	insertFlight = "INSERT INTO flight_rows VALUES (?, ?)"
 	insertChunk  = "INSERT INTO chunk_rows VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET bits = excluded.bits"
 )
 
@@ -39,13 +41,47 @@ func (s *Store) BeginPage(ctx context.Context, run int64, name string, since loc
 		if len(flight) < len(writes) {
 			t.wake(f)
 		}
-		_, err := t.insert(insertFlight, len(flight), func(args []any, i int) []any { // law 5
-			w := &writes[flight[i]]
-			return append(args, run, string(w.Change.Record.Key), string(w.Target))
-		})
+		if len(flight) == 0 {
+			return nil
+		}
+		_, err := t.exec(insertFlight, run, encodeFlight(writes, flight)) // law 5
 		return err
 	})
 	return send, err
+}
+
+// encodeFlight is the records in flight as a tagged JSON object: {"in_flight": [[key, target key, image], …]}, with an
+// image where the target key is not known. One value for a page, for it is written with every page and read after a
+// crash only.
+func encodeFlight(writes []lockstep.PageWrite, flight []int) string {
+	items := make([]value.Value, len(flight))
+	for i, at := range flight {
+		w := &writes[at]
+		parts := []value.Value{value.Text(string(w.Change.Record.Key)), value.Text(string(w.Target))}
+		if w.Target == "" {
+			parts = append(parts, value.Object(w.Change.Record.Fields))
+		}
+		items[i] = value.List(parts...)
+	}
+	return string(value.AppendTagged(nil, value.NewNames("in_flight").Fields([]value.Value{value.List(items...)})))
+}
+
+func decodeFlight(text string) ([]lockstep.InFlight, error) {
+	fields, err := new(value.Decoder).Fields(text)
+	if err != nil {
+		return nil, lockstep.NewFault(lockstep.CodeInvariant, fmt.Errorf("records in flight: %w", err))
+	}
+	list, _ := fields.Get("in_flight")
+	out := make([]lockstep.InFlight, 0, len(list.List()))
+	for _, item := range list.List() {
+		parts := item.List()
+		in := lockstep.InFlight{Key: lockstep.Key(parts[0].Text()), Target: lockstep.Key(parts[1].Text())}
+		if len(parts) > 2 {
+			in.Image = parts[2].Object()
+		}
+		out = append(out, in)
+	}
+	return out, nil
 }
 
 // beginPart sorts a part of the page into what is sent, and what the queue takes.
@@ -211,9 +247,10 @@ func (s *Store) Resume(ctx context.Context, run int64) (flight []lockstep.InFlig
 		if err := c.hasRun(run); err != nil {
 			return err
 		}
-		err := c.query("SELECT key, target FROM flight_rows WHERE run = ? ORDER BY rowid", []any{run}, func(v []driver.Value) error {
-			flight = append(flight, lockstep.InFlight{Key: lockstep.Key(str(v[0])), Target: lockstep.Key(str(v[1]))})
-			return nil
+		err := c.query("SELECT records FROM flight_rows WHERE run = ? ORDER BY rowid", []any{run}, func(v []driver.Value) error {
+			page, err := decodeFlight(str(v[0]))
+			flight = append(flight, page...)
+			return err
 		})
 		if err != nil {
 			return err

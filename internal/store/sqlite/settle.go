@@ -16,7 +16,7 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 		return ctx.Err()
 	}
 	return s.change(ctx, func(t *tx) error {
-		var closing []closed1
+		var closing []closure
 		for i := range outcomes {
 			o := &outcomes[i]
 			l := s.leases[o.Delivery.ID]
@@ -24,19 +24,19 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 				continue // the lease has gone to another
 			}
 			t.drop(l)
-			closing = append(closing, closed1{l, o})
+			closing = append(closing, closure{l, o})
 		}
 		return t.settle(closing)
 	})
 }
 
-// closed1 is a lease with the outcome that closes it.
-type closed1 struct {
+// closure is a lease with the outcome that closes it.
+type closure struct {
 	*lease
 	o *lockstep.Outcome
 }
 
-func (t *tx) settle(closing []closed1) error {
+func (t *tx) settle(closing []closure) error {
 	ids := make([]int64, len(closing))
 	byFlow := map[*flow]*linkWork{}
 	for i, c := range closing {
@@ -77,7 +77,7 @@ func (t *tx) settle(closing []closed1) error {
 }
 
 // close gives each entry its outcome.
-func (t *tx) close(closing []closed1, rows map[int64]*row) error {
+func (t *tx) close(closing []closure, rows map[int64]*row) error {
 	var stay, gone []*row
 	var story []told
 	for _, c := range closing {

@@ -58,7 +58,8 @@ type Store struct {
 	closing chan struct{}
 	ended   chan struct{} // the writer has gone
 	once    sync.Once
-	dead    atomic.Bool // the hook panicked, or Abandon was called
+	dead    atomic.Bool   // the hook panicked, or Abandon was called
+	died    chan struct{} // closed when the hook panicked
 
 	memory
 }
@@ -81,7 +82,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{opts: opts, lock: held, readers: make(chan *conn, opts.Readers), calls: make(chan *call),
-		closing: make(chan struct{}), ended: make(chan struct{})}
+		closing: make(chan struct{}), ended: make(chan struct{}), died: make(chan struct{})}
 	if err := s.open(ctx, abs); err != nil {
 		if s.db != nil {
 			_ = s.db.Close()
@@ -173,13 +174,23 @@ func (s *Store) shut(kill bool) (err error) {
 	return err
 }
 
-// read runs f on a connection of the readers, in a transaction, so that all it reads is of one moment.
-func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
-	var c *conn
+// alive is the error of a call that comes too late.
+func (s *Store) alive(ctx context.Context) error {
 	select {
 	case <-s.closing:
 		return closed()
+	case <-s.died:
+		return errDead
 	default:
+		return ctx.Err()
+	}
+}
+
+// read runs f on a connection of the readers, in a transaction, so that all it reads is of one moment.
+func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
+	var c *conn
+	if err := s.alive(ctx); err != nil {
+		return err
 	}
 	select {
 	case c = <-s.readers:
@@ -189,9 +200,6 @@ func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
 		return ctx.Err()
 	}
 	defer func() { s.readers <- c }()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	return fault(c.use(func() error {
 		if _, err := c.exec("BEGIN"); err != nil {
 			return err

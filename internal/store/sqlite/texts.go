@@ -145,3 +145,12 @@ func idList(ids []int64) string {
 	}
 	return string(append(b, ']'))
 }
+
+// encodeCounts is a run's counts as JSON.
+func encodeCounts(c lockstep.Counts) string {
+	b, err := json.Marshal(c)
+	if err != nil { // numbers only: it cannot be
+		panic(err)
+	}
+	return string(b)
+}

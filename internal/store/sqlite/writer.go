@@ -39,7 +39,7 @@ func (t *tx) rollback(to int) {
 // change runs work in a transaction. A ctx that ends before the writer has taken the call withdraws it; later the
 // call goes on to its end, so that its outcome is always known.
 func (s *Store) change(ctx context.Context, work func(*tx) error) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.alive(ctx); err != nil {
 		return err
 	}
 	c := &call{work: work, done: make(chan error, 1)}
@@ -182,6 +182,7 @@ func (s *Store) hook(point string) (alive bool) {
 	defer func() {
 		if recover() != nil {
 			s.dead.Store(true)
+			close(s.died)
 			alive = false
 		}
 	}()

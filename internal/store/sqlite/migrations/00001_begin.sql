@@ -100,9 +100,8 @@ CREATE INDEX run_rows_flow ON run_rows (flow);
 
 -- What an unfinished full run needs: the records that it began to write, and which links its scan has seen.
 CREATE TABLE flight_rows (
-    run    INTEGER NOT NULL,
-    key    TEXT NOT NULL,
-    target TEXT NOT NULL
+    run     INTEGER NOT NULL,
+    records TEXT NOT NULL -- tagged JSON: source key, target key, and the image where the target key is not known
 );
 CREATE INDEX flight_rows_run ON flight_rows (run);
 CREATE TABLE chunk_rows (

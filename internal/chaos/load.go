@@ -21,7 +21,7 @@ var sourceSchema = []string{
 	`CREATE TABLE stock (sku text, warehouse text, qty integer NOT NULL, updated_at timestamptz NOT NULL, PRIMARY KEY (sku, warehouse))`,
 	`CREATE INDEX ON stock (updated_at)`,
 	`INSERT INTO items SELECT nextval('item_id'), 'SKU-' || g, 'Item ' || g, g / 4.0, g % 50, CASE WHEN g % 3 = 0 THEN 'note ' || g END, now()
-		FROM generate_series(1, 2000) g`,
+		FROM generate_series(1, 5000) g`,
 	`INSERT INTO stock SELECT 'SKU-' || g % 400, 'W' || g / 400, g % 90, now() FROM generate_series(1, 1200) g`,
 }
 
@@ -49,7 +49,7 @@ var actions = []action{
 	// A new key for the same thing: for us a delete and an insert.
 	{"move items", 5, 2, `UPDATE items SET id = nextval('item_id'), updated_at = now() WHERE id IN ` + someItems},
 	// A key that was there comes back as something else.
-	{"revive items", 6, 3, `INSERT INTO items SELECT g, 'SKU-' || g, 'Again ' || g, 1.5, 0, 'revived', now() FROM generate_series(1, 2000) g
+	{"revive items", 6, 3, `INSERT INTO items SELECT g, 'SKU-' || g, 'Again ' || g, 1.5, 0, 'revived', now() FROM generate_series(1, 5000) g
 		WHERE NOT EXISTS (SELECT 1 FROM items WHERE id = g) ORDER BY random() LIMIT $1 ON CONFLICT DO NOTHING`},
 	// Many rows with one time.
 	{"bulk items", 3, 400, `UPDATE items SET qty = qty + 10, updated_at = now() WHERE id IN ` + someItems},

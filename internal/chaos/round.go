@@ -7,16 +7,15 @@ import (
 
 // round starts lockstep one way or another and kills it at a random moment. It tells whether the kill found it alive.
 func (r *run) round(ctx context.Context) (killed bool, err error) {
-	at := r.moment()
 	switch p := r.rng.IntN(100); {
-	case p < 60:
-		return r.killDaemon(ctx, at)
-	case p < 75:
-		return r.killDaemon(ctx, at, "sync", "--full")
-	case p < 92:
-		return r.killCommand(ctx, at, "sync", "--full")
+	case p < 55:
+		return r.killDaemon(ctx, r.moment())
+	case p < 70:
+		return r.killDaemon(ctx, r.moment(), "sync", "--full")
+	case p < 90:
+		return r.killCommand(ctx, "sync", "--full")
 	}
-	return r.killCommand(ctx, at, "sync", "--once")
+	return r.killCommand(ctx, "sync", "--once")
 }
 
 // moment is when to kill: a third of the time in the start, a third soon after, a third later.
@@ -87,8 +86,10 @@ func (r *run) killBoth(ctx context.Context, daemon *process, at time.Duration, c
 	return killed, nil
 }
 
-// killCommand kills a command that works by itself, without a daemon. It may be done before: then it must have ended well.
-func (r *run) killCommand(ctx context.Context, at time.Duration, command ...string) (bool, error) {
+// killCommand kills a command that works by itself, without a daemon, in its first moments: it does not take long. It may
+// be done before: then it must have ended well.
+func (r *run) killCommand(ctx context.Context, command ...string) (bool, error) {
+	at := time.Duration(5+r.rng.IntN(295)) * time.Millisecond
 	p, err := r.tool.start(command...)
 	if err != nil {
 		return false, err

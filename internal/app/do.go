@@ -114,6 +114,14 @@ func (d *doing) one() (*config.Flow, error) {
 	return d.flows[0], nil
 }
 
+// keysOfOne refuses keys that nobody knows the flow of.
+func (d *doing) keysOfOne() error {
+	if len(d.req.Keys) > 0 && len(d.flows) != 1 {
+		return lockstep.Faultf(lockstep.CodeUsage, "keys belong to one flow: name it")
+	}
+	return nil
+}
+
 // each does something for every flow of the request, one after the other; a flow that fails keeps no other from it.
 func (d *doing) each(ctx context.Context, do func(context.Context, *config.Flow) error) error {
 	var errs []error

@@ -222,7 +222,7 @@ func (d *doing) whyWaits(s *Story) string {
 // lookFor asks the source about a key that the store knows nothing of.
 func (d *doing) lookFor(ctx context.Context, f *config.Flow, s *Story) error {
 	s.Why = "nothing is known of this key"
-	b, err := d.build(ctx, false)
+	b, leave, _, err := d.connected(ctx, false)
 	if err != nil {
 		if ctx.Err() != nil {
 			return err
@@ -230,6 +230,7 @@ func (d *doing) lookFor(ctx context.Context, f *config.Flow, s *Story) error {
 		s.Why += ", and the systems cannot be asked: " + d.mask(err.Error())
 		return nil
 	}
+	defer leave()
 	flow := b.flows[f.Name]
 	read := flow.Read
 	read.Fields = nil

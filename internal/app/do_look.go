@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -124,10 +125,11 @@ func (d *doing) resume(ctx context.Context) error {
 	if !d.isRunning() {
 		return d.text("nothing runs: a stopped flow starts again with `lockstep run` or `lockstep sync`")
 	}
-	b, err := d.build(ctx, true)
+	b, leave, away, err := d.connected(ctx, true)
 	if err != nil {
 		return err
 	}
+	defer leave()
 	var again []string
 	for _, f := range d.flows {
 		was, err := b.engine.Resume(f.Name)
@@ -138,10 +140,11 @@ func (d *doing) resume(ctx context.Context) error {
 			again = append(again, f.Name)
 		}
 	}
-	if len(again) == 0 {
-		return d.text("no flow had stopped")
+	text := "no flow had stopped"
+	if len(again) > 0 {
+		text = fmt.Sprintf("started again: %v", again)
 	}
-	return d.text(fmt.Sprintf("started again: %v", again))
+	return errors.Join(away, d.text(text))
 }
 
 // quit asks the daemon to stop. It waits for the answer to be out.

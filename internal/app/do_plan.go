@@ -33,17 +33,18 @@ const planVersion = 1
 
 // plan says what a sync would do. It writes nothing but the plan file, if one is asked for.
 func (d *doing) plan(ctx context.Context) error {
-	b, err := d.build(ctx, false)
+	if err := d.keysOfOne(); err != nil {
+		return err
+	}
+	b, leave, away, err := d.connected(ctx, false)
 	if err != nil {
 		return err
 	}
+	defer leave()
 	for _, script := range b.scripts {
 		if err := d.text("would create:\n" + script); err != nil {
 			return err
 		}
-	}
-	if len(d.req.Keys) > 0 && len(d.flows) != 1 {
-		return lockstep.Faultf(lockstep.CodeUsage, "keys belong to one flow: name it")
 	}
 	file, err := newPlanFile(d.req.PlanFile)
 	if err != nil {
@@ -70,7 +71,7 @@ func (d *doing) plan(ctx context.Context) error {
 		})
 		return errors.Join(err, d.row(row))
 	})
-	if err != nil {
+	if err = errors.Join(away, err); err != nil {
 		return err
 	}
 	return file.keep()
@@ -136,14 +137,22 @@ func (d *doing) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b, err := d.build(ctx, true)
+	b, leave, err := d.enter(ctx, true)
 	if err != nil {
 		return err
 	}
+	defer leave()
 	var errs []error
 	for _, head := range heads {
 		if len(d.req.Flows) > 0 && !containsAll(d.req.Flows, []string{head.Flow}) {
 			continue
+		}
+		if f := d.cfg.Flow(head.Flow); f != nil && b.flows[f.Name] == nil {
+			errs = append(errs, joined(b.away, d.cfg))
+			continue
+		}
+		if b.engine == nil {
+			return lockstep.Faultf(lockstep.CodeNoFlow, "there is no flow %q", head.Flow)
 		}
 		row, err := b.engine.Apply(ctx, engine.SavedPlan{Flow: head.Flow, Mapping: head.Mapping, Items: itemsOf(d.req.PlanFile, head.Flow)},
 			engine.SyncOptions{FullOptions: engine.FullOptions{Observe: d.progress}})

@@ -125,8 +125,8 @@ func (d *doing) decide(ctx context.Context, do func(ids []int64) (int, error), s
 	if len(d.req.IDs) == 0 && len(d.req.Keys) == 0 && !d.req.All {
 		return 0, lockstep.Faultf(lockstep.CodeUsage, "name entries or keys, or say that all are meant")
 	}
-	if len(d.req.Keys) > 0 && len(d.flows) != 1 {
-		return 0, lockstep.Faultf(lockstep.CodeUsage, "keys belong to one flow: name it")
+	if err := d.keysOfOne(); err != nil {
+		return 0, err
 	}
 	if d.req.All && len(d.req.IDs) == 0 && len(d.req.Keys) == 0 {
 		states = states[:1] // all parked ones: what backs off goes by itself

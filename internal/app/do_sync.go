@@ -4,29 +4,30 @@ import (
 	"context"
 	"errors"
 
-	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/config"
 	"github.com/lockstep-sync/lockstep/internal/engine"
 )
 
 // sync brings flows level once. Keys and Sample make it a pilot. It is cut short when whoever asked goes away.
 func (d *doing) sync(ctx context.Context) error {
-	b, err := d.build(ctx, true)
+	if err := d.keysOfOne(); err != nil {
+		return err
+	}
+	b, leave, away, err := d.connected(ctx, true)
 	if err != nil {
 		return err
 	}
+	defer leave()
 	opt := engine.SyncOptions{
 		FullOptions: engine.FullOptions{AllowDeletes: d.req.AllowDeletes, Deep: d.req.Deep, Fresh: d.req.Fresh, Observe: d.progress},
 		Full:        d.req.Full || d.req.Deep || d.req.Fresh || d.req.AllowDeletes,
 	}
 	if len(d.req.Keys) > 0 || d.req.Sample > 0 {
-		if len(d.req.Keys) > 0 && len(d.flows) != 1 {
-			return lockstep.Faultf(lockstep.CodeUsage, "keys belong to one flow: name it")
-		}
-		return d.each(ctx, func(ctx context.Context, f *config.Flow) error {
+		err := d.each(ctx, func(ctx context.Context, f *config.Flow) error {
 			row, err := b.engine.Pilot(ctx, f.Name, d.req.Keys, d.req.Sample, opt)
 			return errors.Join(err, d.row(row))
 		})
+		return errors.Join(away, err)
 	}
 	if err := d.fullWhereNew(ctx, b.flows); err != nil {
 		return err
@@ -37,16 +38,17 @@ func (d *doing) sync(ctx context.Context) error {
 			return e
 		}
 	}
-	return err
+	return errors.Join(away, err)
 }
 
 // verify says where both sides do not agree, and with Repair has it delivered again.
 func (d *doing) verify(ctx context.Context) error {
-	b, err := d.build(ctx, d.req.Repair)
+	b, leave, away, err := d.connected(ctx, d.req.Repair)
 	if err != nil {
 		return err
 	}
-	return d.each(ctx, func(ctx context.Context, f *config.Flow) error {
+	defer leave()
+	err = d.each(ctx, func(ctx context.Context, f *config.Flow) error {
 		row, err := b.engine.Verify(ctx, f.Name, engine.VerifyOptions{
 			Repair:  d.req.Repair,
 			Observe: d.progress,
@@ -56,4 +58,5 @@ func (d *doing) verify(ctx context.Context) error {
 		})
 		return errors.Join(err, d.row(row))
 	})
+	return errors.Join(away, err)
 }

@@ -1,0 +1,195 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/config"
+	"github.com/lockstep-sync/lockstep/internal/engine"
+	"github.com/lockstep-sync/lockstep/internal/logging"
+)
+
+// Close closes the systems and the store, when nothing is under way any more.
+func (h *House) Close() error {
+	h.use.Lock()
+	defer h.use.Unlock()
+	err := h.systems.close()
+	if h.ownStore {
+		err = errors.Join(err, h.store.Close())
+	}
+	return h.clean(err)
+}
+
+// Connect opens the systems and builds the flows, unless that was done before. write: something is going to be
+// written, so target streams that are asked for and not there are made.
+func (h *House) Connect(ctx context.Context, write bool) error {
+	b, leave, err := h.enter(ctx, write)
+	if err != nil {
+		return h.clean(err)
+	}
+	defer leave()
+	return h.clean(joined(b.away, h.cfg))
+}
+
+// enter gives what is built, and builds it first where that is needed. It stays as it is until leave is called. Flows
+// whose systems are away are left out.
+func (h *House) enter(ctx context.Context, write bool) (b *built, leave func(), err error) {
+	for {
+		h.use.RLock()
+		if b := h.built.Load(); h.good(b, write) {
+			return b, h.use.RUnlock, nil
+		}
+		h.use.RUnlock()
+		h.use.Lock()
+		b := h.built.Load()
+		if !h.good(b, write) {
+			if b, err = h.rebuild(ctx, write); err != nil || len(b.flows) == 0 {
+				h.use.Unlock()
+				return b, func() {}, err
+			}
+		}
+		h.use.Unlock()
+		if len(b.away) > 0 && !h.isRunning() { // it will not become better by building it again at once
+			h.use.RLock()
+			return b, h.use.RUnlock, nil
+		}
+	}
+}
+
+// good tells whether what is built will do. While the daemon carries flows only it may build anew, since two engines
+// must not work side by side.
+func (h *House) good(b *built, write bool) bool {
+	return b != nil && (!write || len(b.scripts) == 0) && (len(b.away) == 0 || h.isRunning())
+}
+
+// rebuild builds all flows whose systems answer. The caller holds the lock.
+func (h *House) rebuild(ctx context.Context, write bool) (*built, error) {
+	out := &built{flows: map[string]*engine.Flow{}}
+	out.away = h.systems.open(ctx, h.cfg, usedBy(h.cfg, h.cfg.Flows))
+	able := h.able()
+	if len(able) == 0 {
+		return out, nil
+	}
+	b := &builder{cfg: h.cfg, systems: h.systems}
+	flows, err := b.build(able)
+	if err != nil {
+		return nil, err
+	}
+	if len(b.missing) > 0 {
+		if out.scripts, err = b.create(ctx, !write); err != nil {
+			return nil, err
+		}
+		if write {
+			for _, at := range b.inOrder() {
+				h.log.Info("target stream created", logging.System, at.system, logging.Stream, at.name)
+			}
+			out.scripts = nil
+			b = &builder{cfg: h.cfg, systems: h.systems}
+			if flows, err = b.build(able); err != nil {
+				return nil, err
+			}
+		}
+	}
+	out.notes = b.notes
+	if out.engine, err = engine.New(ctx, h.store, flows, engine.Options{Log: h.log, Keep: h.cfg.Retention}); err != nil {
+		return nil, err
+	}
+	if err := h.attach(ctx); err != nil { // also the flows that are left out
+		return nil, err
+	}
+	for _, f := range flows {
+		out.flows[f.Name] = f
+	}
+	if err := h.fullWhereNew(ctx, out.flows); err != nil {
+		return nil, err
+	}
+	h.built.Store(out)
+	return out, nil
+}
+
+// attach tells the store all flows of the configuration.
+func (h *House) attach(ctx context.Context) error {
+	defs := make([]lockstep.FlowDef, len(h.cfg.Flows))
+	for i, f := range h.cfg.Flows {
+		defs[i] = defOf(f)
+	}
+	return h.store.Attach(ctx, defs)
+}
+
+// able are the flows whose systems are open. A feed is captured for all of its flows or for none: its checkpoint must
+// not move past a flow that cannot be carried (law 1).
+func (h *House) able() []*config.Flow {
+	lame := map[string]bool{}
+	for _, f := range h.cfg.Flows {
+		if !h.reachable(f) {
+			lame[feedOf(f)] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(h.cfg.Flows), func(f *config.Flow) bool {
+		return !h.reachable(f) || (feedOf(f) != "" && lame[feedOf(f)])
+	})
+}
+
+func (h *House) reachable(f *config.Flow) bool {
+	return h.systems[f.From.System] != nil && h.systems[f.To.System] != nil
+}
+
+// joined is errors by system in the order of the file.
+func joined(errs map[string]error, cfg *config.Config) error {
+	var all []error
+	for _, s := range cfg.Systems {
+		if err := errs[s.Name]; err != nil {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// connected is enter for a request. The flows whose systems are away leave the request; their faults are away, which
+// belongs to the answer. There is something to do unless err is set.
+func (d *doing) connected(ctx context.Context, write bool) (b *built, leave func(), away, err error) {
+	if b, leave, err = d.enter(ctx, write); err != nil {
+		return nil, nil, nil, err
+	}
+	gone := map[string]error{}
+	var errs []error
+	able := slices.DeleteFunc(slices.Clone(d.flows), func(f *config.Flow) bool {
+		if b.flows[f.Name] != nil {
+			return false
+		}
+		from, to := b.away[f.From.System], b.away[f.To.System]
+		if from != nil {
+			gone[f.From.System] = from
+		}
+		if to != nil {
+			gone[f.To.System] = to
+		}
+		if from == nil && to == nil {
+			fault := lockstep.Faultf(lockstep.CodeUnavailable, "it shares the feed %s with a flow whose system is away", feedOf(f))
+			errs = append(errs, fault.On(lockstep.About{Flow: f.Name}))
+		}
+		return true
+	})
+	if away = errors.Join(append([]error{joined(gone, d.cfg)}, errs...)...); len(able) == 0 && away != nil {
+		leave()
+		return nil, nil, nil, away
+	}
+	d.flows = able
+	return b, leave, away, nil
+}
+
+// tellAway logs which flows are not carried, and why.
+func (h *House) tellAway(b *built) {
+	for name, err := range b.away {
+		var flows []string
+		for _, f := range h.cfg.Flows {
+			if b.flows[f.Name] == nil && (f.From.System == name || f.To.System == name) {
+				flows = append(flows, f.Name)
+			}
+		}
+		h.log.Error("a system is away", logging.System, name, "flows", fmt.Sprint(flows), logging.Err, h.clean(err), logging.Next, lockstep.FaultOf(err).Next)
+	}
+}

@@ -214,7 +214,26 @@ func (r *fullRun) steps(ctx context.Context) error {
 		if sleep(ctx, pause) != nil {
 			return err
 		}
+		if again := r.reload(ctx); again != nil {
+			return errors.Join(err, again)
+		}
 	}
+}
+
+// reload goes on from where the store says the run is, as the next process would: what was begun and not settled may
+// have been written, and pages whose place was not saved yet are read again.
+func (r *fullRun) reload(ctx context.Context) error {
+	rows, err := r.store.Runs(ctx, lockstep.RunQuery{ID: r.row.ID})
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	allowed := r.place.Allowed
+	r.row, r.place = rows[0], place{}
+	if err := json.Unmarshal(r.row.Place, &r.place); err != nil {
+		return lockstep.NewFault(lockstep.CodePosition, fmt.Errorf("place of run %d: %w", r.row.ID, err)).On(r.flow.about(""))
+	}
+	r.place.Allowed = r.place.Allowed || allowed
+	return r.recover(ctx)
 }
 
 func (r *fullRun) phase(ctx context.Context) error {

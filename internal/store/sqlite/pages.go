@@ -229,7 +229,7 @@ func (t *tx) queue(f *flow, changes []lockstep.Change) error {
 		}
 		seen := make(map[lockstep.Key]bool, len(part))
 		for i, key := range keys {
-			if open[key] != nil || seen[key] {
+			if part[i].Fault == nil && (open[key] != nil || seen[key]) {
 				part[i] = hintOf(key)
 			}
 			seen[key] = true

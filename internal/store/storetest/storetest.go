@@ -12,7 +12,8 @@
 //   - A lease ends with the process. An outcome of a lease of an earlier process is ignored.
 //   - A leased entry can be neither requeued nor discarded. Requeue gives all attempts back, and turns a change with a
 //     Fault into a hint.
-//   - PageEnd.Queue turns into a hint where the key has an open entry; PageEnd.Failed leaves such an entry as it is.
+//   - PageEnd.Queue turns into a hint where the key has an open entry, unless it says that the record cannot be read;
+//     PageEnd.Failed leaves such an entry as it is.
 package storetest
 
 import (
@@ -45,7 +46,7 @@ type row struct {
 
 // Run checks every row of the contract, each in a bubble of its own, where time is ours.
 func Run(t *testing.T, h Harness) {
-	for _, rows := range [][]row{queueRows, settleRows, waitRows, linkRows, pageRows, deskRows} {
+	for _, rows := range [][]row{queueRows, settleRows, waitRows, linkRows, pageRows, flightRows, deskRows} {
 		for _, r := range rows {
 			t.Run(strings.ReplaceAll(r.name, " ", "_"), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,54 @@
+package storetest
+
+import (
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+// flightRows came from the engine's crash test: what is in flight must be found again, also where the target chooses
+// its keys and the source record is gone by then.
+var flightRows = []row{
+	{"a record whose target key is unknown is in flight with its image", func(b *bench) {
+		r := b.startRun()
+		since := b.mark()
+		c := up("a", 7)
+		_, err := b.s.BeginPage(b.ctx, r.ID, "f", since, []lockstep.PageWrite{{Change: c}, {Change: up("b", 1), Target: "B"}})
+		b.ok(err)
+		b.reopen()
+		got, _, err := b.s.Resume(b.ctx, r.ID)
+		b.ok(err)
+		if len(got) != 2 || !got[0].Image.Equal(c.Record.Fields) || got[1].Image.Len() != 0 || got[1].Target != "B" {
+			b.Fatalf("in flight: %+v", got)
+		}
+	}},
+	{"what was begun in two pages and settled in none is in flight from both", func(b *bench) {
+		r := b.startRun()
+		b.begin(r, b.mark(), []lockstep.Change{up("a", 1)}, true)
+		b.begin(r, b.mark(), []lockstep.Change{up("b", 1)}, true)
+		b.reopen()
+		b.left(r, "a", "b")
+	}},
+	{"a hint of a page keeps the image that it carries", func(b *bench) {
+		r := b.startRun()
+		hint := lockstep.Change{Record: lockstep.Record{Key: "a", Fields: value.F("n", 7)}, Hint: true}
+		b.settlePage(lockstep.PageEnd{Run: r, Failed: []lockstep.Outcome{{Delivery: lockstep.Delivery{Flow: "f", Change: hint}, Verdict: lockstep.Retry, Tried: true}}})
+		b.reopen()
+		es, err := b.s.Entries(b.ctx, "f", "", 0, 10)
+		b.ok(err)
+		if len(es) != 1 || !es[0].Change.Hint || !es[0].Tried || !es[0].Change.Record.Fields.Equal(hint.Record.Fields) {
+			b.Fatalf("%+v", es)
+		}
+	}},
+	{"a record of a page that cannot be read is parked, also where an entry is open", func(b *bench) {
+		r := b.startRun()
+		bad := lockstep.Change{Record: lockstep.Record{Key: "line 17"}, Fault: lockstep.Faultf(lockstep.CodeFormat, "first")}
+		b.settlePage(lockstep.PageEnd{Run: r, Queue: []lockstep.Change{bad}})
+		bad.Fault = lockstep.Faultf(lockstep.CodeFormat, "second")
+		b.settlePage(lockstep.PageEnd{Run: r, Queue: []lockstep.Change{bad}})
+		es, err := b.s.Entries(b.ctx, "f", lockstep.Parked, 0, 10)
+		b.ok(err)
+		if len(es) != 1 || es[0].Fault == nil || es[0].Fault.Err.Error() != "second" {
+			b.Fatalf("%+v", es)
+		}
+	}},
+}

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
 )
@@ -27,12 +25,17 @@ func (s *System) Apply(ctx context.Context, stream string, writes []lockstep.Wri
 	if err != nil || len(writes) == 0 {
 		return nil, err
 	}
-	a := &applier{ctx: ctx, sys: s, table: t, key: key, writes: writes, results: make([]lockstep.Result, len(writes))}
+	results := make([]lockstep.Result, len(writes))
+	writes, moved, err := sqlkit.Moves(t, writes)
+	if err != nil {
+		return nil, about(err, stream)
+	}
+	a := &applier{moved: moved, ctx: ctx, sys: s, table: t, key: key, writes: writes, results: results}
 	places := make([]int, len(writes))
 	versions := false
 	for i := range writes {
 		places[i] = i
-		a.results[i].Key = writes[i].Key
+		a.results[i].Key = a.keyOf(i)
 		versions = versions || writes[i].IfVersion != ""
 	}
 	if a.link, err = s.acquire(ctx, s.writer); err != nil {
@@ -54,12 +57,13 @@ type applier struct {
 	key     []*sqlkit.Column
 	writes  []lockstep.Write
 	results []lockstep.Result
+	moved   map[int]sqlkit.Move
 	stages  *stages
 }
 
 func (a *applier) run(places []int, versions bool) error {
-	groups := sqlkit.Groups(a.writes, places)
-	if len(groups) == 1 && !versions {
+	groups := sqlkit.Groups(a.writes, places, a.moved)
+	if len(groups) == 1 && !versions && !groups[0].Moved {
 		if done, err := a.single(groups[0]); done || err != nil {
 			return err
 		}
@@ -73,7 +77,7 @@ func (a *applier) run(places []int, versions bool) error {
 			if err != nil {
 				return err
 			}
-			groups = sqlkit.Groups(a.writes, left)
+			groups = sqlkit.Groups(a.writes, left, a.moved)
 		}
 		return a.groups(groups)
 	})
@@ -102,19 +106,19 @@ func (a *applier) single(g sqlkit.Group) (done bool, err error) {
 // mergeable tells whether an INSERT … ON CONFLICT on the key does all.
 func mergeable(b *sqlkit.Binding) bool { return b.Table.KeyIsUnique() && b.Complete() }
 
-// alone runs one statement in a transaction of its own. If the connection dies before the answer, nobody knows.
+// alone runs what commits: COMMIT, or one statement in a transaction of its own. Once it is sent, only an answer of
+// the server says what became of it (law 5). The driver's word for "nothing was sent" is not taken: it says so of a
+// connection that breaks behind a simple query, too.
 func (a *applier) alone(statement func() error) error {
+	if err := a.ctx.Err(); err != nil {
+		return err
+	}
 	err := statement()
-	return uncertain(err)
-}
-
-// uncertain is the fault of a commit, or of a statement that commits by itself.
-func uncertain(err error) error {
 	if err == nil {
 		return nil
 	}
 	f := lockstep.FaultOf(fault(err))
-	if own, is := err.(*lockstep.Fault); (is && own != nil) || answered(err) || pgconn.SafeToRetry(err) {
+	if own, is := err.(*lockstep.Fault); (is && own != nil) || answered(err) {
 		return f
 	}
 	return f.Maybe()
@@ -125,11 +129,15 @@ func (a *applier) transaction(work func() error) error {
 	if err := a.exec("BEGIN"); err != nil {
 		return err
 	}
-	if err := work(); err != nil {
+	err := work()
+	if err == nil {
+		err = a.ctx.Err()
+	}
+	if err != nil {
 		a.rollback()
 		return err
 	}
-	return uncertain(a.exec("COMMIT"))
+	return a.alone(func() error { return a.exec("COMMIT") })
 }
 
 func (a *applier) rollback() {
@@ -164,6 +172,9 @@ func (a *applier) group(g sqlkit.Group) error {
 	if g.Op == lockstep.Delete {
 		return a.deletes(g)
 	}
+	if g.Moved {
+		return a.moves(g)
+	}
 	b, err := sqlkit.Bind(a.table, g)
 	if err != nil {
 		return err
@@ -175,6 +186,14 @@ func (a *applier) group(g sqlkit.Group) error {
 		return a.values(g, b)
 	}
 	return a.staged(g, b)
+}
+
+// keyOf is the key that a write names.
+func (a *applier) keyOf(at int) lockstep.Key {
+	if m, ok := a.moved[at]; ok {
+		return m.From
+	}
+	return a.writes[at].Key
 }
 
 func (a *applier) keys(places []int) []lockstep.Key {
@@ -210,7 +229,7 @@ func (a *applier) checkVersions(places []int) ([]int, error) {
 	var keys []lockstep.Key
 	for _, at := range places {
 		if a.writes[at].IfVersion != "" {
-			keys = append(keys, a.writes[at].Key)
+			keys = append(keys, a.keyOf(at))
 		}
 	}
 	condition, args, err := keysIn(keyColumns(p), keys, 1)
@@ -236,9 +255,9 @@ func (a *applier) checkVersions(places []int) ([]int, error) {
 }
 
 func (a *applier) atVersion(at int, now map[lockstep.Key]string) bool {
-	w := &a.writes[at]
-	version, there := now[w.Key]
-	about := lockstep.About{Stream: a.table.Stream.Name, Key: w.Key}
+	w, key := &a.writes[at], a.keyOf(at)
+	version, there := now[key]
+	about := lockstep.About{Stream: a.table.Stream.Name, Key: key}
 	switch {
 	case w.IfVersion == "" || (there && version == w.IfVersion):
 		return true

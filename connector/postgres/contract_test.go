@@ -19,13 +19,18 @@ func TestContract(t *testing.T) {
 		Connector:  postgres.Connector,
 		New:        newPlace,
 		ServerKeys: true,
+		Refusals:   refusals(),
 		Tracks:     []connectortest.Track{{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true}},
 		Holds:      func(s connectortest.Sample) bool { return s.Name != "text with NUL" }, // PostgreSQL has no NUL in texts
 	})
 }
 
+// dsnOf remembers the database of a test.
+var dsnOf = map[string]string{}
+
 func newPlace(t *testing.T, streams ...lockstep.Stream) connectortest.Place {
 	dsn := testkit.Postgres(t)
+	dsnOf[t.Name()] = dsn
 	settings := lockstep.Settings{"dsn": dsn, "statement_timeout": time.Minute}
 	s := open(t, settings)
 	for _, stream := range streams {

@@ -250,7 +250,7 @@ func (d *decoder) tooLarge(size int) {
 		On(lockstep.About{Stream: d.q.plan.Table.Stream.Name, Key: d.out.record.Key})
 }
 
-// keyText is the canonical text of a key cell (see sqlkit.KeyText), without a detour where the cell is it already.
+// keyText is value.KeyText of a key cell, without a detour where the cell is it already.
 func (d *decoder) keyText(t *value.Type, cell []byte) string {
 	switch t.Kind {
 	case value.IntType, value.UUIDType, value.ClockType:
@@ -265,5 +265,6 @@ func (d *decoder) keyText(t *value.Type, cell []byte) string {
 	if err != nil {
 		return d.arena.Text(cell)
 	}
-	return sqlkit.KeyText(v, t.Kind)
+	text, _ := v.KeyText()
+	return text
 }

@@ -48,7 +48,7 @@ func (a *applier) prepare(groups []sqlkit.Group) error {
 		if err != nil {
 			return err
 		}
-		if b.Chosen() || (len(g.Writes) <= few && mergeable(b)) {
+		if b.Chosen() || ((len(g.Writes) <= few || g.Moved) && mergeable(b)) {
 			continue
 		}
 		if err := a.makeStage(st, b); err != nil {

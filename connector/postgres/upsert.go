@@ -92,10 +92,11 @@ func (a *applier) ownKeys(g sqlkit.Group, b *sqlkit.Binding) error {
 		parts := make([]string, len(b.Key))
 		for i, k := range b.Key {
 			_, v := a.writes[at].Fields.At(b.Field[k])
-			if v.IsNull() {
+			text, ok := v.KeyText()
+			if !ok {
 				return lockstep.Faultf(lockstep.CodeNullKey, "a key field is null").On(lockstep.About{Field: b.Columns[k].Name})
 			}
-			parts[i] = sqlkit.KeyText(v, b.Columns[k].Type.Kind)
+			parts[i] = text
 		}
 		a.results[at].Key = lockstep.MakeKey(parts...)
 	}
@@ -137,6 +138,40 @@ func (a *applier) inserts(g sqlkit.Group, b *sqlkit.Binding) error {
 		if i != len(chunk) {
 			return lockstep.Faultf(lockstep.CodeInvariant, "the database made %d rows of %d", i, len(chunk))
 		}
+	}
+	return nil
+}
+
+// moves gives records their new keys. Where there is none at the old key, it is made at the new one.
+func (a *applier) moves(g sqlkit.Group) error {
+	b, err := sqlkit.Bind(a.table, g)
+	if err != nil {
+		return err
+	}
+	var sets []string
+	for i, c := range b.Columns {
+		sets = append(sets, sqlkit.Quote(c.Name)+" = $"+strconv.Itoa(i+1))
+	}
+	for _, at := range g.Writes {
+		args, err := a.args([]int{at}, b)
+		if err != nil {
+			return err
+		}
+		condition, keys, err := keysIn(a.key, []lockstep.Key{a.moved[at].From}, len(args)+1)
+		if err != nil {
+			return err
+		}
+		done, err := a.link.pg.ExecParams(a.ctx, "UPDATE "+b.Table.SQL+" t SET "+strings.Join(sets, ", ")+" WHERE "+condition,
+			append(args, keys...), nil, nil, nil).Close()
+		if err != nil {
+			return err
+		}
+		if done.RowsAffected() == 0 {
+			if err := a.group(sqlkit.Group{Op: g.Op, Names: g.Names, Writes: []int{at}}); err != nil {
+				return err
+			}
+		}
+		a.results[at].Key = a.moved[at].To
 	}
 	return nil
 }

@@ -39,10 +39,14 @@ func (s *System) Apply(ctx context.Context, stream string, writes []lockstep.Wri
 	}
 	defer conn.Close()
 	results := make([]lockstep.Result, len(writes))
+	writes, moved, err := sqlkit.Moves(t, writes)
+	if err != nil {
+		return nil, about(err, stream)
+	}
 	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return nil, about(err, stream)
 	}
-	a := applier{ctx: ctx, conn: conn, table: t, writes: writes, results: results}
+	a := applier{ctx: ctx, conn: conn, table: t, writes: writes, moved: moved, results: results}
 	if err := a.all(); err != nil {
 		return nil, about(errors.Join(err, rollback(ctx, conn)), stream)
 	}
@@ -85,7 +89,16 @@ type applier struct {
 	conn    *sql.Conn
 	table   *sqlkit.Table
 	writes  []lockstep.Write
+	moved   map[int]sqlkit.Move
 	results []lockstep.Result
+}
+
+// keyOf is the key that a write names.
+func (a *applier) keyOf(at int) lockstep.Key {
+	if m, ok := a.moved[at]; ok {
+		return m.From
+	}
+	return a.writes[at].Key
 }
 
 func (a *applier) all() error {
@@ -96,13 +109,15 @@ func (a *applier) all() error {
 	for i := range a.writes {
 		if a.results[i].Err == nil {
 			places = append(places, i)
-			a.results[i].Key = a.writes[i].Key
+			a.results[i].Key = a.keyOf(i)
 		}
 	}
-	for _, g := range sqlkit.Groups(a.writes, places) {
+	for _, g := range sqlkit.Groups(a.writes, places, a.moved) {
 		var err error
 		if g.Op == lockstep.Delete {
 			err = a.deletes(g)
+		} else if g.Moved {
+			err = a.moves(g)
 		} else {
 			err = a.upserts(g)
 		}
@@ -120,7 +135,7 @@ func (a *applier) checkVersions() error {
 	var keys []lockstep.Key
 	for i, w := range a.writes {
 		if w.IfVersion != "" {
-			places, keys = append(places, i), append(keys, w.Key)
+			places, keys = append(places, i), append(keys, a.keyOf(i))
 		}
 	}
 	if len(places) == 0 {
@@ -135,12 +150,15 @@ func (a *applier) checkVersions() error {
 		return err
 	}
 	now := make(map[lockstep.Key]string, len(keys))
-	for chunk := range slices.Chunk(keys, maxParams/len(p.Key)) {
-		args, err := keyArgs(p, chunk)
+	for chunk := range slices.Chunk(keys, keysAtOnce(p)) {
+		args, tuples, err := keyArgs(p, chunk)
 		if err != nil {
 			return err
 		}
-		rows, err := a.conn.QueryContext(a.ctx, "SELECT "+selectList(p, 1<<20)+" FROM "+p.Table.SQL+" t"+and([]string{keysIn(p, len(chunk))}), args...)
+		if tuples == 0 {
+			continue
+		}
+		rows, err := a.conn.QueryContext(a.ctx, "SELECT "+selectList(p, 1<<20)+" FROM "+p.Table.SQL+" t"+and([]string{keysIn(p, tuples)}), args...)
 		if err != nil {
 			return err
 		}
@@ -157,13 +175,13 @@ func (a *applier) checkVersions() error {
 		}
 	}
 	for _, i := range places {
-		w := a.writes[i]
-		at := lockstep.About{Stream: a.table.Stream.Name, Key: w.Key}
-		switch version, there := now[w.Key]; {
+		w, key := a.writes[i], a.keyOf(i)
+		at := lockstep.About{Stream: a.table.Stream.Name, Key: key}
+		switch version, there := now[key]; {
 		case !there:
-			a.results[i] = lockstep.Result{Key: w.Key, Err: lockstep.Faultf(lockstep.CodeGone, "the record is not there").On(at)}
+			a.results[i] = lockstep.Result{Key: key, Err: lockstep.Faultf(lockstep.CodeGone, "the record is not there").On(at)}
 		case version != w.IfVersion:
-			a.results[i] = lockstep.Result{Key: w.Key, Version: version, Err: lockstep.Faultf(lockstep.CodeVersionMoved, "the record has changed since it was read").On(at)}
+			a.results[i] = lockstep.Result{Key: key, Version: version, Err: lockstep.Faultf(lockstep.CodeVersionMoved, "the record has changed since it was read").On(at)}
 		}
 	}
 	return nil
@@ -185,16 +203,19 @@ func (a *applier) deletes(g sqlkit.Group) error {
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(g.Writes, maxParams/len(p.Key)) {
+	for chunk := range slices.Chunk(g.Writes, keysAtOnce(p)) {
 		keys := make([]lockstep.Key, len(chunk))
 		for i, at := range chunk {
 			keys[i] = a.writes[at].Key
 		}
-		args, err := keyArgs(p, keys)
+		args, tuples, err := keyArgs(p, keys)
 		if err != nil {
 			return err
 		}
-		if _, err := a.conn.ExecContext(a.ctx, "DELETE FROM "+a.table.SQL+" AS t"+and([]string{keysIn(p, len(chunk))}), args...); err != nil {
+		if tuples == 0 {
+			continue
+		}
+		if _, err := a.conn.ExecContext(a.ctx, "DELETE FROM "+a.table.SQL+" AS t"+and([]string{keysIn(p, tuples)}), args...); err != nil {
 			return err
 		}
 	}

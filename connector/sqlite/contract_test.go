@@ -1,7 +1,6 @@
 package sqlite_test
 
 import (
-	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ func TestContract(t *testing.T) {
 		Connector:  sqlite.Connector,
 		New:        newPlace,
 		ServerKeys: true,
+		Refusals:   refusals(),
 		Tracks:     []connectortest.Track{{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true}},
 	})
 }
@@ -32,5 +32,5 @@ func newPlace(t *testing.T, streams ...lockstep.Stream) connectortest.Place {
 			exec(t, settings.Text("path"), strings.Replace(script, " NOT NULL", "", 1))
 		}
 	}
-	return connectortest.Place{Open: func(ctx context.Context) (lockstep.System, error) { return sqlite.Connector.Open(ctx, settings) }}
+	return place(settings)
 }

@@ -109,22 +109,47 @@ func appendTime(b []byte, kind value.TypeKind, t time.Time) []byte {
 	return append(sqlkit.AppendTime(b, t, 'T'), 'Z')
 }
 
-// keyParam is what is bound to find a key field's text. SQLite's affinity makes a number of it where the column
-// holds numbers; a column without affinity is compared as it is, so a text that looks like a number is bound as one.
-func keyParam(c *sqlkit.Column, part string) any {
-	if affinityOf(c.Type.Native) != none {
-		return part
-	}
-	if c.Type.Kind == value.BytesType {
-		if b, err := hex.DecodeString(part); err == nil {
-			return b
+// keyParams are what is bound to find a key field's text (value.KeyText): first the way in which we store it, then
+// other ways that mean the same. SQLite's affinity makes a number of a text where the column holds numbers; a column
+// without affinity is compared as it is.
+func keyParams(c *sqlkit.Column, part string) []any {
+	a := affinityOf(c.Type.Native)
+	switch c.Type.Kind {
+	case value.BoolType:
+		switch part {
+		case "true":
+			return []any{int64(1), part}
+		case "false":
+			return []any{int64(0), part}
 		}
-		return part
+	case value.DecimalType:
+		if d, err := value.ParseDecimal(part); err == nil && a == text {
+			return []any{scaled(d, c.Type.Scale), part}
+		}
+	case value.DateType, value.WallType, value.InstantType:
+		if t, err := time.Parse(time.RFC3339Nano, part); err == nil {
+			wall := string(sqlkit.AppendTime(nil, t.UTC(), 'T'))
+			return []any{string(appendTime(nil, c.Type.Kind, t)), wall, wall + "Z", string(sqlkit.AppendTime(nil, t.UTC(), ' ')), t.Unix()}
+		}
+	case value.BytesType:
+		if b, err := hex.DecodeString(part); err == nil {
+			return []any{b, part}
+		}
 	}
-	if n, err := strconv.ParseInt(part, 10, 64); err == nil && strconv.FormatInt(n, 10) == part {
-		return n
+	if a == none {
+		if n, err := strconv.ParseInt(part, 10, 64); err == nil && strconv.FormatInt(n, 10) == part {
+			return []any{n, part}
+		}
 	}
-	return part
+	return []any{part}
+}
+
+func keyParam(c *sqlkit.Column, part string) any { return keyParams(c, part)[0] }
+
+// keyText is the text of a key field as it is stored.
+func keyText(c *sqlkit.Column, stored any) string {
+	text, _ := decode(c.Type.Kind, stored).KeyText()
+	return text
 }
 
 func valueFault(err error, t *sqlkit.Table, key lockstep.Key, field string) *lockstep.Fault {

@@ -21,12 +21,15 @@ func (s *System) Fetch(ctx context.Context, r lockstep.Read, keys []lockstep.Key
 		return nil, err
 	}
 	var records []lockstep.Record
-	for chunk := range slices.Chunk(keys, maxParams/len(p.Key)) {
-		args, err := keyArgs(p, chunk)
+	for chunk := range slices.Chunk(keys, keysAtOnce(p)) {
+		args, tuples, err := keyArgs(p, chunk)
 		if err != nil {
 			return nil, about(err, r.Stream)
 		}
-		found, err := s.fetch(ctx, p, len(chunk), args)
+		if tuples == 0 {
+			continue
+		}
+		found, err := s.fetch(ctx, p, tuples, args)
 		if err != nil {
 			return nil, about(err, r.Stream)
 		}
@@ -35,19 +38,34 @@ func (s *System) Fetch(ctx context.Context, r lockstep.Read, keys []lockstep.Key
 	return records, nil
 }
 
-func keyArgs(p *sqlkit.Plan, keys []lockstep.Key) ([]any, error) {
-	args := make([]any, 0, len(keys)*len(p.Key))
+// keyArgs are the tuples to be bound for keys, one behind the other: more than keys where one can be stored in
+// several ways.
+func keyArgs(p *sqlkit.Plan, keys []lockstep.Key) (args []any, tuples int, err error) {
+	args = make([]any, 0, len(keys)*len(p.Key))
+	ways := make([][]any, len(p.Key))
 	for _, k := range keys {
 		parts, err := k.Parts(len(p.Key))
 		if err != nil {
-			return nil, err
+			continue // what cannot be a key names no record
 		}
+		n := 1
 		for i, part := range parts {
-			args = append(args, keyParam(p.Columns[p.Key[i]], part))
+			ways[i] = keyParams(p.Columns[p.Key[i]], part)
+			n *= len(ways[i])
 		}
+		for combination := range n {
+			for _, w := range ways {
+				args = append(args, w[combination%len(w)])
+				combination /= len(w)
+			}
+		}
+		tuples += n
 	}
-	return args, nil
+	return args, tuples, nil
 }
+
+// keysAtOnce is how many keys go into one statement: each may come to several tuples.
+func keysAtOnce(p *sqlkit.Plan) int { return max(1, 5000/len(p.Key)) }
 
 func (s *System) fetch(ctx context.Context, p *sqlkit.Plan, n int, args []any) ([]lockstep.Record, error) {
 	db, err := s.read()

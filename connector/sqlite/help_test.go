@@ -1,9 +1,15 @@
 package sqlite_test
 
 import (
+	"context"
 	"database/sql"
 	"net/url"
+	"os"
 	"testing"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/connectortest"
+	"github.com/lockstep-sync/lockstep/connector/sqlite"
 )
 
 // raw opens the file by means other than ours.
@@ -25,4 +31,10 @@ func exec(t testing.TB, path string, statements ...string) {
 			t.Fatalf("%s: %v", s, err)
 		}
 	}
+}
+
+func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }
+
+func place(settings lockstep.Settings) connectortest.Place {
+	return connectortest.Place{Open: func(ctx context.Context) (lockstep.System, error) { return sqlite.Connector.Open(ctx, settings) }}
 }

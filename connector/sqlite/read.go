@@ -103,7 +103,7 @@ func (r *reader) record(rows *sql.Rows) (lockstep.Record, *lockstep.Fault, error
 	p := r.plan
 	parts := make([]string, len(p.Key))
 	for i, at := range p.Key {
-		parts[i] = storedText(r.cells[at])
+		parts[i] = keyText(p.Columns[at], r.cells[at])
 	}
 	rec := lockstep.Record{Key: lockstep.MakeKey(parts...)}
 	if p.Version >= 0 {

@@ -92,15 +92,59 @@ func (a *applier) upserts(g sqlkit.Group) error {
 // ownKeys answers the keys of writes that carry theirs in their fields only.
 func (a *applier) ownKeys(g sqlkit.Group, u upsert) error {
 	for _, at := range g.Writes {
+		parts := make([]string, len(u.Key))
+		for i, k := range u.Key {
+			_, v := a.writes[at].Fields.At(u.Field[k])
+			text, ok := v.KeyText()
+			if !ok {
+				return lockstep.Faultf(lockstep.CodeNullKey, "a key field is null").On(lockstep.About{Field: u.Columns[k].Name})
+			}
+			parts[i] = text
+		}
+		a.results[at].Key = lockstep.MakeKey(parts...)
+	}
+	return nil
+}
+
+// moves gives records their new keys. Where there is none at the old key, it is made at the new one.
+func (a *applier) moves(g sqlkit.Group) error {
+	u, err := a.newUpsert(g)
+	if err != nil {
+		return err
+	}
+	p, err := a.table.Plan(lockstep.Read{Stream: a.table.Stream.Name})
+	if err != nil {
+		return err
+	}
+	var sets []string
+	for _, c := range u.Columns {
+		sets = append(sets, sqlkit.Quote(c.Name)+" = ?")
+	}
+	for _, at := range g.Writes {
 		args, err := u.args(nil, &a.writes[at])
 		if err != nil {
 			return err
 		}
-		parts := make([]string, len(u.Key))
-		for i, k := range u.Key {
-			parts[i] = storedText(args[k])
+		keys, tuples, err := keyArgs(p, []lockstep.Key{a.moved[at].From})
+		if err != nil {
+			return err
 		}
-		a.results[at].Key = lockstep.MakeKey(parts...)
+		moved := int64(0)
+		if tuples > 0 {
+			done, err := a.conn.ExecContext(a.ctx, "UPDATE "+a.table.SQL+" AS t SET "+strings.Join(sets, ", ")+and([]string{keysIn(p, tuples)}), append(args, keys...)...)
+			if err != nil {
+				return err
+			}
+			if moved, err = done.RowsAffected(); err != nil {
+				return err
+			}
+		}
+		if moved == 0 {
+			if err := a.upserts(sqlkit.Group{Op: g.Op, Names: g.Names, Writes: []int{at}}); err != nil {
+				return err
+			}
+		}
+		a.results[at].Key = a.moved[at].To
 	}
 	return nil
 }
@@ -124,7 +168,7 @@ func (a *applier) inserts(g sqlkit.Group, u upsert) error {
 		}
 		parts := make([]string, len(key))
 		for i := range key {
-			parts[i] = storedText(cells[i])
+			parts[i] = keyText(a.table.Column(key[i]), cells[i])
 		}
 		a.results[at].Key = lockstep.MakeKey(parts...)
 	}

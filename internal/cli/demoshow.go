@@ -92,7 +92,7 @@ func (s *show) build(ctx context.Context) (err error) {
 		s.shop, err = demo.NewShop(ctx, filepath.Join(s.dir, "shop.db"))
 	} else {
 		schema := fmt.Sprintf("lockstep_demo_%d", os.Getpid())
-		target = "{type: postgres, dsn: ${LOCKSTEP_DEMO_DSN}, schema: " + schema + "}"
+		target = "{type: postgres, dsn: \"${LOCKSTEP_DEMO_DSN}\", schema: " + schema + "}"
 		if err = os.Setenv("LOCKSTEP_DEMO_DSN", s.options.postgres); err == nil {
 			s.shop, err = demo.NewPostgresShop(ctx, s.options.postgres, schema)
 		}

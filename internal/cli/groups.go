@@ -3,7 +3,7 @@ package cli
 import "github.com/spf13/cobra"
 
 func (t *tool) startCommands() []*cobra.Command {
-	return []*cobra.Command{t.demoCommand(), t.initCommand(), t.checkCommand(), t.doctorCommand()}
+	return []*cobra.Command{t.demoCommand(), t.initCommand(), t.checkCommand(), t.testCommand(), t.doctorCommand()}
 }
 
 func (t *tool) syncCommands() []*cobra.Command {
@@ -11,7 +11,7 @@ func (t *tool) syncCommands() []*cobra.Command {
 }
 
 func (t *tool) lookCommands() []*cobra.Command {
-	return []*cobra.Command{t.statusCommand(), t.explainCommand(), t.queueCommand(), t.parkedCommand(), t.runsCommand()}
+	return []*cobra.Command{t.statusCommand(), t.explainCommand(), t.queueCommand(), t.parkedCommand(), t.resumeCommand(), t.runsCommand()}
 }
 
 func (t *tool) moreCommands(root *cobra.Command) []*cobra.Command {

@@ -65,7 +65,7 @@ func (t *tool) parkedShow() *cobra.Command {
 	return t.command(spec{
 		use:     "show ID...",
 		short:   "Show parked records in full: the reason, the next step, the source's fields",
-		long:    "Shows parked records by the IDs that `lockstep parked` lists: why, what to do, and the record as the source had it.",
+		long:    "Shows parked records by the IDs that `lockstep parked` lists: why, what to do, and the record\nas the source had it.",
 		example: "  lockstep parked show 12",
 		args:    cobra.MinimumNArgs(1),
 		run: func(ctx context.Context, args []string) error {
@@ -111,10 +111,9 @@ func (t *tool) parkedRetry() *cobra.Command {
 	var keys []string
 	c := t.command(spec{
 		use:   "retry [ID... | FLOW...] [flags]",
-		short: "Try parked or delayed records again, and start stopped flows",
+		short: "Try parked or delayed records again",
 		long: `Makes parked or delayed entries ready, so that they go with the next batch: by ID, by --keys of
-a flow, or all of a flow with --all. A flow that had stopped for a person starts again.
-Without a daemon, run ` + "`lockstep sync`" + ` afterwards.`,
+a flow, or all that are parked with --all. Without a daemon, run ` + "`lockstep sync`" + ` afterwards.`,
 		example: "  lockstep parked retry 12 13\n  lockstep parked retry products --keys 4711\n  lockstep parked retry products --all\n  lockstep parked retry --all",
 		args:    cobra.ArbitraryArgs, complete: t.flowNames,
 		run: func(ctx context.Context, args []string) (err error) {

@@ -122,6 +122,7 @@ func (t *tool) root() *cobra.Command {
 	}
 	root.SetHelpCommand(t.helpCommand(root))
 	root.SetHelpCommandGroupID(groupMore)
+	root.InitDefaultHelpCmd()
 	return root
 }
 

@@ -19,7 +19,7 @@ func (t *tool) runTable(runs []app.Run) {
 		{"DELETED", true, func(c app.Counts) int64 { return c.Deleted }},
 		{"LEVEL", true, func(c app.Counts) int64 { return c.Level }},
 		{"FILTERED", false, func(c app.Counts) int64 { return c.Filtered }},
-		{"QUEUED", false, func(c app.Counts) int64 { return c.Queued }},
+		{"BY QUEUE", false, func(c app.Counts) int64 { return c.Queued }},
 		{"PARKED", false, func(c app.Counts) int64 { return c.Failed }},
 	}
 	head := []string{"FLOW", "RUN", "KIND"}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -105,7 +106,12 @@ func (t *tool) drift(d app.Drift) {
 // verifyTable prints what each flow's verify came to.
 func (t *tool) verifyTable(runs []app.Run) {
 	p := t.outPaint()
-	g := t.grid("VERIFY", "READ", "MISSING", "EXTRA", "DIFFERENT", "IN FLIGHT", "REPAIRED", "TOOK", "").right(2, 3, 4, 5, 6, 7, 8)
+	head := []string{"VERIFY", "READ", "MISSING", "EXTRA", "DIFFERENT", "IN FLIGHT"}
+	repair := slices.ContainsFunc(runs, func(r app.Run) bool { return r.Kind == "repair" })
+	if repair {
+		head = append(head, "REPAIRED")
+	}
+	g := t.grid(append(head, "TOOK", "")...).right(2, 3, 4, 5, 6, 7, len(head)+1)
 	for _, r := range runs {
 		c := r.Counts
 		word := p.good("both sides agree")
@@ -119,7 +125,11 @@ func (t *tool) verifyTable(runs []app.Run) {
 		case c.InFlight > 0:
 			word = p.warn("level but for what is in flight")
 		}
-		g.row(p.bold(r.Flow), number(c.Read), number(c.Missing), number(c.Extra), number(c.Different), number(c.InFlight), number(c.Queued), took(r), word)
+		cells := []string{p.bold(r.Flow), number(c.Read), number(c.Missing), number(c.Extra), number(c.Different), number(c.InFlight)}
+		if repair {
+			cells = append(cells, number(c.Queued))
+		}
+		g.row(append(cells, took(r), word)...)
 	}
 	g.print(t.out)
 }

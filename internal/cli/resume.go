@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lockstep-sync/lockstep/internal/app"
+)
+
+func (t *tool) resumeCommand() *cobra.Command {
+	return t.command(spec{
+		use:   "resume [FLOW...]",
+		short: "Start flows of the daemon again that stopped for a person",
+		long: `A flow stops when going on would be wrong: its credentials are refused, a right is missing, its
+position is lost. ` + "`lockstep status`" + ` says why and what to do. When that is done, this starts the
+flows again (all that stopped, if none is named). A daemon that is started anew tries again, too.`,
+		example: "  lockstep resume products\n  lockstep resume",
+		args:    cobra.ArbitraryArgs, complete: t.flowNames,
+		run: func(ctx context.Context, args []string) error {
+			return t.ask(ctx, app.Request{Do: app.DoResume, Flows: args}, func(e app.Event) error {
+				if e.Event == app.TextEvent {
+					t.say("%s", e.Text)
+				}
+				return nil
+			})
+		},
+	})
+}

@@ -11,9 +11,7 @@ import (
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/config"
 	"github.com/lockstep-sync/lockstep/internal/engine"
-	"github.com/lockstep-sync/lockstep/internal/image"
 	"github.com/lockstep-sync/lockstep/internal/mapping"
-	"github.com/lockstep-sync/lockstep/value"
 )
 
 // builder makes flows of a configuration and open systems. It goes on behind a problem, so that all come at once.
@@ -147,7 +145,8 @@ func (b *builder) source(f *config.Flow) *lockstep.Stream {
 	}
 	s := sys.stream(f.From.Stream)
 	if s == nil {
-		b.report(f, "from.stream", lockstep.CodeNoStream, hintOf(f.From.Stream, streamNames(sys)), "the system %s has no stream %q", f.From.System, f.From.Stream)
+		hint := hintOf(f.From.Stream, streamNames(sys))
+		b.report(f, "from.stream", lockstep.CodeNoStream, hint, "the system %s has no stream %q", f.From.System, f.From.Stream)
 		return nil
 	}
 	if len(s.Key) == 0 {
@@ -250,117 +249,6 @@ func readOf(f *config.Flow, from lockstep.Stream, m *mapping.Mapping) lockstep.R
 		}
 	}
 	return lockstep.Read{Stream: from.Name, Fields: fields, Track: track}
-}
-
-// shape is what images of the flow look like.
-func (b *builder) shape(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) *image.Shape {
-	names := m.Writes()
-	known := len(to.Fields) > 0
-	check := func(setting, name string) bool {
-		if !known || to.Field(name) != nil {
-			return true
-		}
-		b.report(f, setting, lockstep.CodeNoField, hintOf(name, fieldNames(to.Fields)), "the stream %s of %s has no field %q", to.Name, f.To.System, name)
-		return false
-	}
-	opt := image.Options{Tolerance: map[string]value.Decimal{}}
-	for i, name := range f.Ignore {
-		if check(fmt.Sprintf("ignore[%d]", i), name) && (known || slices.Contains(names, name)) {
-			opt.Ignore = append(opt.Ignore, name)
-		}
-	}
-	for name, by := range f.Tolerance {
-		if check("tolerance."+name, name) && (known || slices.Contains(names, name)) {
-			opt.Tolerance[name] = by
-		}
-	}
-	shape, err := image.New(to, names, opt)
-	if err != nil {
-		b.report(f, "map", lockstep.FaultOf(err).Code, "", "%s", lockstep.FaultOf(err).Err)
-		return nil
-	}
-	return shape
-}
-
-// match is by which fields of the target a record is found before it is linked.
-func (b *builder) match(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) []string {
-	writes := m.Writes()
-	for i, name := range f.Match {
-		setting := fmt.Sprintf("match[%d]", i)
-		switch {
-		case len(to.Fields) > 0 && to.Field(name) == nil:
-			b.report(f, setting, lockstep.CodeNoField, hintOf(name, fieldNames(to.Fields)), "the stream %s of %s has no field %q", to.Name, f.To.System, name)
-		case !slices.Contains(writes, name):
-			b.report(f, setting, lockstep.CodeNoField, "give it one under `map`", "the mapping gives the match field %q no value", name)
-		}
-	}
-	if to.ServerKeys {
-		if f.Match == nil && !containsAll(writes, to.Key) {
-			b.notes = append(b.notes, Finding{
-				Level: "warning", Flow: f.Name, What: "there are no match fields, and the target chooses its keys: after an unknown outcome nobody can look, and records that are there already are made twice",
-				Next: "Name fields that tell records apart under `match`.",
-			})
-		}
-		return f.Match
-	}
-	for _, key := range to.Key {
-		if !slices.Contains(writes, key) {
-			b.report(f, "map", lockstep.CodeNoKey, "", "the mapping gives the key field %q of %s no value", key, to.Name)
-		}
-	}
-	if slices.Equal(f.Match, to.Key) {
-		return nil
-	}
-	return f.Match
-}
-
-// disable is what a disabled record gets, as the target holds it.
-func (b *builder) disable(f *config.Flow, to lockstep.Stream) value.Fields {
-	if f.To.OnDelete != config.DisableIt {
-		return value.Fields{}
-	}
-	names, values := make([]string, 0, len(f.To.Disable)), make([]value.Value, 0, len(f.To.Disable))
-	for _, c := range f.To.Disable {
-		if len(to.Fields) > 0 && to.Field(c.Field) == nil {
-			b.report(f, "to.disable."+c.Field, lockstep.CodeNoField, hintOf(c.Field, fieldNames(to.Fields)), "the stream %s of %s has no field %q", to.Name, f.To.System, c.Field)
-			continue
-		}
-		names, values = append(names, c.Field), append(values, c.Value)
-	}
-	shape, err := image.New(to, names, image.Options{})
-	if err != nil {
-		b.report(f, "to.disable", lockstep.FaultOf(err).Code, "", "%s", lockstep.FaultOf(err).Err)
-		return value.Fields{}
-	}
-	fields, err := shape.Coerce(value.NewNames(names...).Fields(values))
-	if err != nil {
-		fault := lockstep.FaultOf(err)
-		b.report(f, "to.disable."+fault.About.Field, fault.Code, "", "%s", fault.Err)
-	}
-	return fields
-}
-
-// remark notes what makes trouble later, without being wrong.
-func (b *builder) remark(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) {
-	var bare []string
-	for _, fd := range to.Fields {
-		if !fd.Nullable && !fd.Default && !fd.ReadOnly && !slices.Contains(m.Writes(), fd.Name) && !(to.ServerKeys && slices.Contains(to.Key, fd.Name)) {
-			bare = append(bare, fd.Name)
-		}
-	}
-	if len(bare) > 0 {
-		b.notes = append(b.notes, Finding{
-			Level: "warning", Flow: f.Name, What: fmt.Sprintf("the target needs a value for %s, and the mapping gives none: no record can be created", strings.Join(bare, ", ")),
-			Next: "Give the fields a value under `map`, or a default in the target.",
-		})
-	}
-	for _, name := range m.Links() {
-		if other := b.cfg.Flow(name); other != nil && other.To.System != f.To.System {
-			b.notes = append(b.notes, Finding{
-				Level: "warning", Flow: f.Name, What: fmt.Sprintf("link(%q, …) gives keys of %s, but this flow writes to %s", name, other.To.System, f.To.System),
-			})
-		}
-	}
 }
 
 func containsAll(names, some []string) bool {

@@ -90,7 +90,8 @@ func linkProblems(cfg *config.Config, f *config.Flow, links []string) []config.P
 			continue
 		}
 		path, at := linkPlace(cfg, f, name)
-		out = append(out, cfg.Problem(lockstep.CodeNoFlow, at, path, fmt.Sprintf("link() names the flow %q, which is not there", name), nearest(name, flowNames(cfg))))
+		text := fmt.Sprintf("link() names the flow %q, which is not there", name)
+		out = append(out, cfg.Problem(lockstep.CodeNoFlow, at, path, text, nearest(name, flowNames(cfg))))
 	}
 	return out
 }

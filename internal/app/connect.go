@@ -33,8 +33,8 @@ func Connect(ctx context.Context, cfg *config.Config, opt Options) (Runner, erro
 	if r, ok := Dial(cfg.Socket); ok { // it began meanwhile
 		return r, nil
 	}
-	return nil, lockstep.Faultf(lockstep.CodeStoreLocked, "another process has the store %s, and does not answer on %s: it is a command under way, or a daemon with another `socket:`",
-		cfg.Store, cfg.Socket)
+	return nil, lockstep.Faultf(lockstep.CodeStoreLocked,
+		"another process has the store %s, and does not answer on %s: it is a command under way, or a daemon with another `socket:`", cfg.Store, cfg.Socket)
 }
 
 // post sends a request to the daemon.

@@ -31,13 +31,15 @@ func (d *doing) doctor(ctx context.Context) error {
 	b := &builder{cfg: d.cfg, systems: own}
 	if _, err := b.build(whole); err != nil {
 		for _, p := range b.problems {
-			if err := d.finding(Finding{Level: "error", What: fmt.Sprintf("%s (%s) %s", d.mask(p.Message), p.Pos, p.Code), Next: p.Hint}); err != nil {
+			what := fmt.Sprintf("%s (%s) %s", d.mask(p.Message), p.Pos, p.Code)
+			if err := d.finding(Finding{Level: "error", What: what, Next: p.Hint}); err != nil {
 				return err
 			}
 		}
 	}
 	for _, at := range b.inOrder() {
-		if err := d.finding(Finding{Level: "note", System: at.system, What: fmt.Sprintf("the stream %s is not there yet; the first sync makes it", at.name)}); err != nil {
+		what := fmt.Sprintf("the stream %s is not there yet; the first sync makes it", at.name)
+		if err := d.finding(Finding{Level: "note", System: at.system, What: what}); err != nil {
 			return err
 		}
 	}

@@ -86,7 +86,9 @@ func (d *doing) upToFull(ctx context.Context, f *config.Flow, s *Status) error {
 
 // runs lists runs, newest first.
 func (d *doing) runs(ctx context.Context) error {
-	kinds := []lockstep.RunKind{lockstep.FullRun, lockstep.DeltaRun, lockstep.VerifyRun, lockstep.RepairRun, lockstep.PlanRun, lockstep.ApplyRun, lockstep.PilotRun}
+	kinds := []lockstep.RunKind{
+		lockstep.FullRun, lockstep.DeltaRun, lockstep.VerifyRun, lockstep.RepairRun, lockstep.PlanRun, lockstep.ApplyRun, lockstep.PilotRun,
+	}
 	kind := lockstep.RunKind(d.req.Kind)
 	if kind != "" && !slices.Contains(kinds, kind) {
 		return lockstep.Faultf(lockstep.CodeUsage, "there are no runs of kind %q; there are %v", kind, kinds)

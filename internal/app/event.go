@@ -174,12 +174,13 @@ type Story struct {
 
 // Link says which record of the source is which of the target, and since when they are level.
 type Link struct {
-	ID    int64        `json:"id"`
-	Key   lockstep.Key `json:"key"`
-	To    lockstep.Key `json:"target"`
-	At    *time.Time   `json:"at,omitempty"`  // when it was last level
-	Run   int64        `json:"run,omitempty"` // the run that brought it level
-	State string       `json:"state"`         // "level", "unsent" (linked, but not known to be level), "gone" (kept in the target although the source's is gone)
+	ID  int64        `json:"id"`
+	Key lockstep.Key `json:"key"`
+	To  lockstep.Key `json:"target"`
+	At  *time.Time   `json:"at,omitempty"`  // when it was last level
+	Run int64        `json:"run,omitempty"` // the run that brought it level
+	// State is "level", "unsent" (linked, but not known to be level) or "gone" (from the source, and kept in the target).
+	State string `json:"state"`
 }
 
 // WaitsFor names both ends of what an entry waits for.

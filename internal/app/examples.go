@@ -31,11 +31,11 @@ func Test(ctx context.Context, cfg *config.Config, files []string, connect bool)
 	if err != nil {
 		return nil, err
 	}
-	sides := sidesOf
+	both := sides(sidesOf)
 	if connect {
 		open := systems{}
 		defer func() { err = errors.Join(err, open.close()) }()
-		if sides, err = typedSides(ctx, cfg, open, examples); err != nil {
+		if both, err = typedSides(ctx, cfg, open, examples); err != nil {
 			return nil, err
 		}
 	}
@@ -46,7 +46,7 @@ func Test(ctx context.Context, cfg *config.Config, files []string, connect bool)
 		if len(some) == 0 {
 			continue
 		}
-		from, to := sides(f, some)
+		from, to := both(f, some)
 		one, err := compileExample(f, from, to)
 		if err != nil {
 			problems = append(problems, mappingProblems(cfg, f, err)...)
@@ -141,6 +141,9 @@ func compileExample(f *config.Flow, from lockstep.Stream, to *lockstep.Stream) (
 	return out, err
 }
 
+// sides are both streams of a flow.
+type sides func(*config.Flow, []mapping.Fixture) (from lockstep.Stream, to *lockstep.Stream)
+
 // sidesOf are both streams of a flow without asking anybody: whatever its expressions and examples name, of any type.
 func sidesOf(f *config.Flow, examples []mapping.Fixture) (from lockstep.Stream, to *lockstep.Stream) {
 	from = lockstep.Stream{Name: f.From.Stream}
@@ -158,7 +161,7 @@ func sidesOf(f *config.Flow, examples []mapping.Fixture) (from lockstep.Stream, 
 }
 
 // typedSides are both streams of a flow as their systems describe them; a target that is to be created, as it will be.
-func typedSides(ctx context.Context, cfg *config.Config, open systems, examples []mapping.Fixture) (func(*config.Flow, []mapping.Fixture) (lockstep.Stream, *lockstep.Stream), error) {
+func typedSides(ctx context.Context, cfg *config.Config, open systems, examples []mapping.Fixture) (sides, error) {
 	flows := slices.DeleteFunc(slices.Clone(cfg.Flows), func(f *config.Flow) bool { return len(ofFlow(examples, f.Name)) == 0 })
 	if err := joined(open.open(ctx, cfg, usedBy(cfg, flows)), cfg); err != nil {
 		return nil, err
@@ -177,7 +180,8 @@ func typedSides(ctx context.Context, cfg *config.Config, open systems, examples 
 }
 
 func testedOf(c mapping.Checked) Tested {
-	out := Tested{Name: c.Fixture.Name, Flow: c.Fixture.Flow, Pos: config.Pos{File: c.Fixture.Pos.File, Line: c.Fixture.Pos.Line, Col: c.Fixture.Pos.Col}, OK: c.OK, Message: c.Message}
+	at := config.Pos{File: c.Fixture.Pos.File, Line: c.Fixture.Pos.Line, Col: c.Fixture.Pos.Col}
+	out := Tested{Name: c.Fixture.Name, Flow: c.Fixture.Flow, Pos: at, OK: c.OK, Message: c.Message}
 	for _, m := range c.Fields {
 		out.Fields = append(out.Fields, FieldDiff{m.Field, value.AppendJSON(nil, m.Got), value.AppendJSON(nil, m.Want)})
 	}

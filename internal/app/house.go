@@ -93,7 +93,9 @@ func (h *House) fullWhereNew(ctx context.Context, flows map[string]*engine.Flow)
 			continue
 		}
 		now := time.Now()
-		row := lockstep.Run{Flow: f.Name, Kind: lockstep.FullRun, State: lockstep.Interrupted, Started: now, Ended: now, Note: "nothing was captured yet: everything is read once"}
+		row := lockstep.Run{
+			Flow: f.Name, Kind: lockstep.FullRun, State: lockstep.Interrupted, Started: now, Ended: now, Note: "nothing was captured yet: everything is read once",
+		}
 		if _, err := h.store.StartRun(ctx, row); err != nil {
 			return err
 		}

@@ -36,9 +36,11 @@ demo: build ## watch two systems being brought and kept in step; under a minute
 .PHONY: test
 test: ## everything: vet, lint, all tests with the race detector, 20 kills -9
 	@.ci/stage setup .ci/setup
-	@.ci/stage vet go vet ./...
-	@.ci/stage lint $(MAKE) lint
-	@.ci/stage test $(MAKE) test-race
+	@failed=0; \
+	.ci/stage vet go vet ./... || failed=1; \
+	.ci/stage lint $(MAKE) lint || failed=1; \
+	.ci/stage test $(MAKE) test-race || failed=1; \
+	exit $$failed
 
 .PHONY: test-race
 test-race:

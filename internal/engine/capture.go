@@ -96,12 +96,17 @@ func (e *Engine) resetFeed(ctx context.Context, fd *feed) error {
 	return e.store.Reset(ctx, fd.name, page.Next, page.UpTo)
 }
 
-// isLost tells whether the feed's position is gone, asking the source if nobody has yet.
-func (e *Engine) isLost(ctx context.Context, fd *feed) (bool, error) {
+// unfollowed tells whether nobody follows the flow's source from a position on: there was no capture yet, or the
+// position is gone, which the source is asked if nobody has yet. A full sync has to begin anew then.
+func (e *Engine) unfollowed(ctx context.Context, f *Flow) (bool, error) {
+	if !f.delta() {
+		return false, nil
+	}
+	fd := e.feeds[f.Feed]
 	fd.mu.Lock()
 	defer fd.mu.Unlock()
 	if err := e.load(ctx, fd); err != nil || fd.at == nil || fd.lost != nil {
-		return fd.lost != nil, err
+		return true, err
 	}
 	_, err := fd.source.Changes(ctx, fd.read, fd.at, lockstep.Limit{Rows: 1, Bytes: fd.limit.Bytes})
 	if lockstep.KindOf(err) == lockstep.Lost {

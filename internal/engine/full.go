@@ -77,12 +77,9 @@ func (e *Engine) Full(ctx context.Context, flow string, opt FullOptions) (lockst
 
 // openFull finds the unfinished run or starts a new one.
 func (e *Engine) openFull(ctx context.Context, f *Flow, opt FullOptions) (*fullRun, error) {
-	lost := false
-	if f.delta() {
-		var err error
-		if lost, err = e.isLost(ctx, e.feeds[f.Feed]); err != nil {
-			return nil, err
-		}
+	lost, err := e.unfollowed(ctx, f)
+	if err != nil {
+		return nil, err
 	}
 	opt.Fresh = opt.Fresh || lost // what an unfinished run has read already may have changed since, unseen
 	row, resumable, err := e.unfinished(ctx, f, opt)
@@ -108,7 +105,10 @@ func (e *Engine) openFull(ctx context.Context, f *Flow, opt FullOptions) (*fullR
 		return nil, err
 	}
 	r := &fullRun{worker: e.worker(f, row.ID), opt: opt, row: row, place: p, seen: newBitmap(nil)}
-	return r, e.baseline(ctx, f, lost)
+	if lost { // the delta misses nothing from here on; the run's row is there already, so this full sync will be finished
+		err = e.resetFeed(ctx, e.feeds[f.Feed])
+	}
+	return r, err
 }
 
 // unfinished is the newest full run if it can be gone on with: it was cut off, or it stopped at the brake and the
@@ -177,19 +177,6 @@ func (r *fullRun) recover(ctx context.Context) error {
 		})
 	}
 	return r.store.SettlePage(ctx, r.flow.Name, end)
-}
-
-// baseline sets the feed's checkpoint to now before a first full sync reads, and after the position was lost, so that
-// the delta misses nothing from here on.
-func (e *Engine) baseline(ctx context.Context, f *Flow, lost bool) error {
-	if !f.delta() {
-		return nil
-	}
-	at, _, err := e.store.Checkpoint(ctx, f.Feed)
-	if err != nil || (at != nil && !lost) {
-		return err
-	}
-	return e.resetFeed(ctx, e.feeds[f.Feed])
 }
 
 // steps takes the run to its end, over pauses while a system is away.

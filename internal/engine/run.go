@@ -187,6 +187,11 @@ func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (time.Time, err
 	if err != nil || now {
 		return time.Now(), err
 	}
+	if f.delta() {
+		if at, _, err := e.store.Checkpoint(ctx, f.Feed); err != nil || at == nil {
+			return time.Now(), err
+		}
+	}
 	for _, row := range rows {
 		if row.State == lockstep.Running || row.State == lockstep.Interrupted {
 			return time.Now(), nil

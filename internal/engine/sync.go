@@ -24,7 +24,11 @@ func (e *Engine) Sync(ctx context.Context, flows []string, opt SyncOptions) ([]l
 	errs := make([]error, len(flows))
 	var wg sync.WaitGroup
 	for i, name := range flows {
-		wg.Go(func() { rows[i], errs[i] = e.fill(ctx, name, opt) })
+		wg.Go(func() {
+			if rows[i], errs[i] = e.fill(ctx, name, opt); errs[i] != nil {
+				errs[i] = lockstep.FaultOf(errs[i]).On(lockstep.About{Flow: name})
+			}
+		})
 	}
 	wg.Wait()
 	drained := e.drain(ctx, flows, rows, opt)
@@ -61,6 +65,9 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool, error) {
 	if opt.Full || !f.delta() {
 		return true, nil
+	}
+	if at, _, err := e.store.Checkpoint(ctx, f.Feed); err != nil || at == nil {
+		return true, err
 	}
 	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun})
 	if err != nil {

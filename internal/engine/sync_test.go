@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/memory"
 	store "github.com/lockstep-sync/lockstep/internal/store/memory"
 	"github.com/lockstep-sync/lockstep/value"
 )
@@ -305,6 +306,32 @@ func TestPlanAndApply(t *testing.T) {
 		saved.Items = itemsOf(items)
 		if _, err := e.Apply(context.Background(), saved, SyncOptions{}); err != nil {
 			t.Fatal(err)
+		}
+		w.same("products")
+	})
+}
+
+// A first full sync that could not ask the source where now is leaves no flow behind that nobody follows.
+func TestFailedBaselineIsMadeGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t), store.New()
+		defer s.Close()
+		w.put("products", 1, "n", "1.50")
+		e := w.engine(s)
+		w.a.SetHook(func(c memory.Call) error {
+			if c.Name == "Changes" {
+				return lockstep.Faultf(lockstep.CodeUnavailable, "away")
+			}
+			return nil
+		})
+		if _, err := e.Full(context.Background(), "products", FullOptions{}); err == nil {
+			t.Fatal("no error")
+		}
+		w.a.SetHook(nil)
+		w.sync(e, false)
+		w.put("products", 2, "captured", "1.50")
+		if c := w.sync(e, false)[0]; c.Kind != lockstep.DeltaRun || c.Counts.Read != 1 {
+			t.Fatalf("%+v", c)
 		}
 		w.same("products")
 	})

@@ -20,11 +20,10 @@ func (t *tool) complain(err error) {
 	}
 	seen := map[string]bool{}
 	for _, one := range split(err) {
-		if text := one.Error(); seen[text] {
+		if seen[one.Error()] {
 			continue // the same from several flows: once is enough
-		} else {
-			seen[text] = true
 		}
+		seen[one.Error()] = true
 		if t.json {
 			t.complainJSON(one)
 			continue

@@ -135,6 +135,7 @@ func (t *tool) initPlan(ctx context.Context, o initOptions) (*initPlan, error) {
 	case asks && !t.inTTY:
 		return nil, usagef("without a terminal, init needs --from and --to, such as --from sqlite:pim.db --to sqlite:shop.db")
 	case asks:
+		defer t.leaves(ctx)()
 		if plan.from, plan.to, err = t.askSystems(); err != nil {
 			return nil, err
 		}

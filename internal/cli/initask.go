@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -62,6 +63,22 @@ func (a *asker) choose(question string, words []string, standard string) (string
 		}
 		a.note("  please one of %s", strings.Join(words, ", "))
 	}
+}
+
+// leaves ends the process as soon as ctx ends: a question cannot be called back. The terminal shows again what is typed.
+func (t *tool) leaves(ctx context.Context) (stop func() bool) {
+	t.hushed.Store(true)
+	restore := func() {}
+	if f, ok := t.in.(*os.File); ok {
+		if state, err := term.GetState(int(f.Fd())); err == nil {
+			restore = func() { _ = term.Restore(int(f.Fd()), state) }
+		}
+	}
+	return context.AfterFunc(ctx, func() {
+		restore()
+		fmt.Fprintln(t.err, "\nnothing is written")
+		os.Exit(int(ExitInterrupted))
+	})
 }
 
 // askSystems asks for both systems.

@@ -84,6 +84,7 @@ func newBars(out io.Writer) *bars {
 	style.Options.DoneString = "done"
 	style.Options.TimeInProgressPrecision = 100 * time.Millisecond
 	style.Options.ETAString = "left"
+	style.Options.Separator = " "
 	style.Colors = progress.StyleColors{Tracker: text.Colors{text.FgCyan}, Stats: text.Colors{text.Faint}, Time: text.Colors{text.Faint}}
 	w.SetStyle(style)
 	b := &bars{w: w, ended: make(chan struct{}), all: map[string]*progress.Tracker{}, cur: map[string]string{}}
@@ -150,7 +151,7 @@ func (b *bars) stop() {
 }
 
 // linesEvery is how often lines says how far it is, for each flow.
-const linesEvery = 5 * time.Second
+const linesEvery = 3 * time.Second
 
 // lines says how far the work is in plain lines, for logs.
 type lines struct {

@@ -80,6 +80,7 @@ func (t *tool) statuses(ctx context.Context, h app.Runner, flows []string, v *ve
 
 // watchStatus shows the status every so often until ctx ends. On a terminal it is drawn in place.
 func (t *tool) watchStatus(ctx context.Context, flows []string, every time.Duration) error {
+	t.hushed.Store(true)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {

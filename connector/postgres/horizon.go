@@ -33,9 +33,11 @@ func (c link) horizon(ctx context.Context, first bool) (sqlkit.Horizon, error) {
 	if err != nil {
 		return h, err
 	}
-	if h.Clock, err = instant(row[0]); err != nil {
+	clock, err := instant(row[0])
+	if err != nil {
 		return h, err
 	}
+	h = sqlkit.NewHorizon(clock)
 	h.Blind = row[1] == "t" // a standby does not know the transactions of the primary
 	err = c.rows(ctx, openSQL, nil, func(cells [][]byte) error {
 		if string(cells[3]) != "t" {

@@ -63,7 +63,8 @@ func (s *System) changes(ctx context.Context, r lockstep.Read, from lockstep.Pos
 // now on is later. SQLite runs in its writers, so its clock is this machine's. Who may not write cannot keep others
 // from it, and reads blindly.
 func (s *System) horizon(ctx context.Context) (sqlkit.Horizon, error) {
-	blind := sqlkit.Horizon{Clock: time.Now().UTC(), Blind: true}
+	blind := sqlkit.NewHorizon(time.Now().UTC())
+	blind.Blind = true
 	db, err := s.write()
 	if err != nil {
 		return sqlkit.Horizon{}, err
@@ -83,7 +84,7 @@ func (s *System) horizon(ctx context.Context) (sqlkit.Horizon, error) {
 	if err != nil {
 		return sqlkit.Horizon{}, err
 	}
-	h := sqlkit.Horizon{Clock: time.Now().UTC()}
+	h := sqlkit.NewHorizon(time.Now().UTC())
 	return h, rollback(ctx, conn)
 }
 

@@ -145,19 +145,22 @@ func TestReadOnlyFile(t *testing.T) {
 	}
 }
 
-// Guards the truncation of a sweep's begin to whole seconds: CURRENT_TIMESTAMP keeps 10.2 s and 10.6 s as 10 s.
+// Guards the truncation of a sweep's begin to whole seconds, and the layout of textBound: CURRENT_TIMESTAMP keeps 10.2 s
+// and 10.6 s as 10 s, and so do applications that cut the fraction off and write it as zeros all the same.
 func TestSecondsOnlyPrecision(t *testing.T) {
-	f := newFeed(t, `CREATE TABLE items (id INTEGER PRIMARY KEY, v TEXT, at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)`, `INSERT INTO items VALUES (1, 'old', '2020-01-01 00:00:00')`)
-	from := f.page(nil, 10).Next
-	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(1100 * time.Millisecond))) // early in a second
-	f.do(`UPDATE items SET v = 'first', at = CURRENT_TIMESTAMP`)
-	seen, from := f.drain(from, 10)
-	if seen["1"] != "first" {
-		t.Fatalf("seen %v", seen)
-	}
-	f.do(`UPDATE items SET v = 'second', at = CURRENT_TIMESTAMP`)
-	if seen, _ = f.drain(from, 10); seen["1"] != "second" {
-		t.Errorf("the second change within a second was not seen: %v", seen)
+	for _, now := range []string{`CURRENT_TIMESTAMP`, `strftime('%Y-%m-%d %H:%M:%S.000', 'now')`, `unixepoch()`, `unixepoch() * 1000`} {
+		f := newFeed(t, `CREATE TABLE items (id INTEGER PRIMARY KEY, v TEXT, at TIMESTAMP)`, `INSERT INTO items VALUES (1, 'old', '2020-01-01 00:00:00')`)
+		from := f.page(nil, 10).Next
+		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(1100 * time.Millisecond))) // early in a second
+		f.do(`UPDATE items SET v = 'first', at = ` + now)
+		seen, from := f.drain(from, 10)
+		if seen["1"] != "first" {
+			t.Fatalf("%s: seen %v", now, seen)
+		}
+		f.do(`UPDATE items SET v = 'second', at = ` + now)
+		if seen, _ = f.drain(from, 10); seen["1"] != "second" {
+			t.Errorf("%s: the second change within a second was not seen: %v", now, seen)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package sqlkit
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"slices"
 	"time"
@@ -24,6 +25,28 @@ type Horizon struct {
 	Clock time.Time `json:"clock"`          // the database's, taken before Open was
 	Open  []Open    `json:"open,omitempty"` // all transactions that may still write
 	Blind bool      `json:"blind,omitempty"`
+	// Boot and Since are our own clock, which is never set: the process, and how long it had been running. With them,
+	// a clock of the database that was set back shows even if it has overtaken the position since.
+	Boot  string        `json:"boot,omitempty"`
+	Since time.Duration `json:"since,omitempty"` // nanoseconds
+}
+
+var (
+	started = time.Now()
+	boot    = rand.Text()[:8]
+)
+
+// NewHorizon is a horizon at a clock just read.
+func NewHorizon(clock time.Time) Horizon {
+	return Horizon{Clock: clock, Boot: boot, Since: time.Since(started)}
+}
+
+// setBack is how far the database's clock was set back between h and now, as far as we can tell.
+func (h Horizon) setBack(now *Horizon) time.Duration {
+	if h.Boot == "" || h.Boot != now.Boot {
+		return 0
+	}
+	return max(0, now.Since-h.Since-now.Clock.Sub(h.Clock))
 }
 
 // Open is an open transaction.
@@ -77,10 +100,7 @@ func (h Horizon) Begin(now *Horizon, overlap time.Duration) (time.Time, error) {
 		return time.Time{}, lockstep.Faultf(lockstep.CodeClock, "the source's clock stands at %s, which is %s behind the position",
 			now.Clock.Format(time.RFC3339), behind.Round(time.Millisecond))
 	}
-	from := h.Clock
-	if now.Clock.Before(from) {
-		from = now.Clock
-	}
+	from := h.Clock.Add(-h.setBack(now))
 	for _, o := range h.Open {
 		ended := !slices.ContainsFunc(now.Open, func(n Open) bool { return n.ID == o.ID })
 		if ended && o.Since.Before(from) {

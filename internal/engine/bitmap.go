@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/lockstep-sync/lockstep"
+import (
+	"math/bits"
+
+	"github.com/lockstep-sync/lockstep"
+)
 
 // bitmap is a set of link IDs, kept in chunks so that only those that changed are saved with a run's place (law 9).
 // A million links take 125 kB.
@@ -14,9 +18,9 @@ const chunkBits = 4096 * 8
 func newBitmap(chunks []lockstep.Chunk) *bitmap {
 	b := &bitmap{chunks: map[int64][]byte{}, dirty: map[int64]bool{}}
 	for _, c := range chunks {
-		bits := make([]byte, chunkBits/8)
-		copy(bits, c.Bits)
-		b.chunks[c.No] = bits
+		chunk := make([]byte, chunkBits/8)
+		copy(chunk, c.Bits)
+		b.chunks[c.No] = chunk
 	}
 	return b
 }
@@ -24,24 +28,42 @@ func newBitmap(chunks []lockstep.Chunk) *bitmap {
 // add says whether id was new.
 func (b *bitmap) add(id int64) bool {
 	no, bit := id/chunkBits, id%chunkBits
-	bits := b.chunks[no]
-	if bits == nil {
-		bits = make([]byte, chunkBits/8)
-		b.chunks[no] = bits
+	chunk := b.chunks[no]
+	if chunk == nil {
+		chunk = make([]byte, chunkBits/8)
+		b.chunks[no] = chunk
 	}
 	mask := byte(1) << (bit % 8)
-	if bits[bit/8]&mask != 0 {
+	if chunk[bit/8]&mask != 0 {
 		return false
 	}
-	bits[bit/8] |= mask
+	chunk[bit/8] |= mask
 	b.dirty[no] = true
 	return true
 }
 
 func (b *bitmap) has(id int64) bool {
-	bits := b.chunks[id/chunkBits]
+	chunk := b.chunks[id/chunkBits]
 	bit := id % chunkBits
-	return bits != nil && bits[bit/8]&(1<<(bit%8)) != 0
+	return chunk != nil && chunk[bit/8]&(1<<(bit%8)) != 0
+}
+
+// upTo is how many IDs up to max are in the set.
+func (b *bitmap) upTo(max int64) int64 {
+	n := 0
+	for no, chunk := range b.chunks {
+		for i, set := range chunk {
+			from := no*chunkBits + int64(i)*8
+			if from+7 <= max {
+				n += bits.OnesCount8(set)
+				continue
+			}
+			for bit := int64(0); from+bit <= max; bit++ {
+				n += int(set >> bit & 1)
+			}
+		}
+	}
+	return int64(n)
 }
 
 // changed are the chunks that changed since the last call. The bits are copies.

@@ -12,6 +12,9 @@ import (
 // these to go first.
 func (r *fullRun) deletes(ctx context.Context) error {
 	if r.place.After == "" {
+		if r.seen.upTo(r.place.MaxID) == r.place.Linked {
+			return nil // the scan has met every record that was linked
+		}
 		if err := r.brake(ctx); err != nil {
 			return err
 		}

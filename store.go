@@ -134,7 +134,9 @@ type Queue interface {
 
 // Feeds remember how far each feed is captured.
 type Feeds interface {
-	// Attach tells the store which flows there are. Flows that it knew and that are not named keep what they have.
+	// Attach tells the store which flows there are. Flows that it knew and that are not named keep what they have, but
+	// are not filled. Where one misses something by that (its feed took changes meanwhile, or it reads another feed
+	// when it comes back), the store adds an interrupted full run to its runs, so that a full sync is due (law 1).
 	Attach(ctx context.Context, flows []FlowDef) error
 	// Checkpoint is the feed's position and its "captured up to"; nil and zero before the first.
 	Checkpoint(ctx context.Context, feed string) (Position, time.Time, error)

@@ -33,6 +33,7 @@ type Store struct {
 type flow struct {
 	lockstep.FlowDef
 	attached    bool // named by the last Attach: its feed fills it
+	missed      bool // its feed took changes while it was not attached: a full sync is due
 	open        map[lockstep.Key]*entry
 	touched     map[lockstep.Key]lockstep.Seq // when a key was last appended, leased or settled
 	lastSettled time.Time
@@ -109,9 +110,20 @@ func (s *Store) Attach(ctx context.Context, defs []lockstep.FlowDef) error {
 			f = &flow{open: map[lockstep.Key]*entry{}, touched: map[lockstep.Key]lockstep.Seq{}}
 			s.flows[def.Name] = f
 		}
-		f.FlowDef, f.attached = def, true
+		if f.Name != "" && f.Feed != def.Feed && def.Feed != "" && !f.missed {
+			s.due(def.Name, "the flow reads another feed now: a full sync is due")
+		}
+		f.FlowDef, f.attached, f.missed = def, true, false
 	}
 	return nil
+}
+
+// due adds a full run that was cut off before it began: a full sync is due.
+func (s *Store) due(name, why string) {
+	now := time.Now()
+	s.lastRun++
+	s.runs[s.lastRun] = &run{seen: map[int64][]byte{}, Run: lockstep.Run{
+		ID: s.lastRun, Flow: name, Kind: lockstep.FullRun, State: lockstep.Interrupted, Started: now, Ended: now, Note: why}}
 }
 
 // Checkpoint is how far the feed is captured.
@@ -156,7 +168,14 @@ func (s *Store) Append(ctx context.Context, name string, from lockstep.Position,
 		return lockstep.Faultf(lockstep.CodeMovedCursor, "the checkpoint of feed %s is not where the page began", name)
 	}
 	for _, fl := range s.flowsInOrder() {
-		if fl.Feed != name || !fl.attached || name == "" {
+		if fl.Feed != name || name == "" {
+			continue
+		}
+		if !fl.attached {
+			if len(changes) > 0 && !fl.missed { // law 1
+				fl.missed = true
+				s.due(fl.Name, "the flow was left out while its feed took changes: a full sync is due")
+			}
 			continue
 		}
 		for _, c := range changes {

@@ -34,7 +34,8 @@ func (t *tx) attach(def lockstep.FlowDef) error {
 	}
 	_, err = t.exec(`INSERT INTO flow_rows (name, feed, set_id, side, create_priority, update_priority, delete_priority, attached)
 		VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (name) DO UPDATE SET feed = excluded.feed, set_id = excluded.set_id, side = excluded.side,
-		create_priority = excluded.create_priority, update_priority = excluded.update_priority, delete_priority = excluded.delete_priority, attached = 1`,
+		create_priority = excluded.create_priority, update_priority = excluded.update_priority, delete_priority = excluded.delete_priority, attached = 1,
+		missed = 0`,
 		def.Name, def.Feed, set.id, int64(def.Side), int64(def.Create), int64(def.Update), int64(def.Delete))
 	if err != nil {
 		return err
@@ -48,8 +49,35 @@ func (t *tx) attach(def lockstep.FlowDef) error {
 		f = newFlow(id, def.Name, set)
 		t.set(func() { t.s.flows[def.Name], t.s.byID[id] = f, f }, func() { delete(t.s.flows, def.Name); delete(t.s.byID, id) })
 	}
-	was, wasSet := f.FlowDef, f.set
-	t.set(func() { f.FlowDef, f.set, f.attached = def, set, true }, func() { f.FlowDef, f.set, f.attached = was, wasSet, false })
+	was, wasSet, missed := f.FlowDef, f.set, f.missed
+	t.set(func() { f.FlowDef, f.set, f.attached, f.missed = def, set, true, false }, func() { f.FlowDef, f.set, f.attached, f.missed = was, wasSet, false, missed })
+	if was.Name != "" && was.Feed != def.Feed && def.Feed != "" && !missed {
+		return t.due(f.Name, "the flow reads another feed now: a full sync is due")
+	}
+	return nil
+}
+
+// due adds a full run that was cut off before it began: a full sync is due.
+func (t *tx) due(flow, why string) error {
+	_, err := t.exec("INSERT INTO run_rows (flow, kind, state, started, ended, counts, place, fault, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		runValues(lockstep.Run{Flow: flow, Kind: lockstep.FullRun, State: lockstep.Interrupted, Started: t.now, Ended: t.now, Note: why})...)
+	return err
+}
+
+// missing marks the flows of a feed that is filled without them (law 1).
+func (t *tx) missing(feed string) error {
+	for _, f := range t.s.flows {
+		if f.Feed != feed || feed == "" || f.attached || f.missed {
+			continue
+		}
+		if _, err := t.exec("UPDATE flow_rows SET missed = 1 WHERE id = ?", f.id); err != nil {
+			return err
+		}
+		t.set(func() { f.missed = true }, func() { f.missed = false })
+		if err := t.due(f.Name, "the flow was left out while its feed took changes: a full sync is due"); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -34,6 +34,7 @@ type flow struct {
 	name     string // for readers: unlike FlowDef it never changes
 	set      *linkSet
 	attached bool
+	missed   bool // its feed took changes while it was not attached: a full sync is due
 	settled  time.Time
 	counts   [4]int64 // entries by state, as the file has it: a leased entry counts as what it is but for the lease
 	leased   map[int64]*lease
@@ -163,13 +164,13 @@ func (s *Store) load(c *conn, retention time.Duration) error {
 	if err != nil {
 		return err
 	}
-	err = c.query(`SELECT f.id, f.name, feed, set_id, side, create_priority, update_priority, delete_priority, attached, settled,
+	err = c.query(`SELECT f.id, f.name, feed, set_id, side, create_priority, update_priority, delete_priority, attached, settled, missed,
 		(SELECT MIN(not_before) FROM entry_rows WHERE flow_id = f.id AND not_before IS NOT NULL) FROM flow_rows f`, nil, func(row []driver.Value) error {
 		set := bySet[whole(row[3])]
 		f := newFlow(whole(row[0]), str(row[1]), set)
 		f.FlowDef = lockstep.FlowDef{Name: str(row[1]), Feed: str(row[2]), Set: set.name, Side: lockstep.Side(whole(row[4])),
 			Create: lockstep.Priority(whole(row[5])), Update: lockstep.Priority(whole(row[6])), Delete: lockstep.Priority(whole(row[7]))}
-		f.attached, f.settled, f.due = whole(row[8]) != 0, momentOr(row[9]), momentOr(row[10])
+		f.attached, f.settled, f.missed, f.due = whole(row[8]) != 0, momentOr(row[9]), whole(row[10]) != 0, momentOr(row[11])
 		s.flows[f.Name], s.byID[f.id] = f, f
 		return nil
 	})

@@ -57,6 +57,11 @@ func (s *Store) Append(ctx context.Context, feed string, from lockstep.Position,
 				return err
 			}
 		}
+		if len(changes) > 0 {
+			if err := t.missing(feed); err != nil {
+				return err
+			}
+		}
 		if upTo.IsZero() {
 			upTo = was
 		}

@@ -51,4 +51,39 @@ var flightRows = []row{
 			b.Fatalf("%+v", es)
 		}
 	}},
+	{"a flow that was left out while its feed took changes is due for a full sync", func(b *bench) {
+		due := func() int {
+			rows, err := b.s.Runs(b.ctx, lockstep.RunQuery{Flow: "f", Kind: lockstep.FullRun})
+			b.ok(err)
+			n := 0
+			for _, r := range rows {
+				if r.State == lockstep.Interrupted {
+					n++
+				}
+			}
+			return n
+		}
+		twin := lockstep.FlowDef{Name: "twin", Feed: "feed", Set: "twin"}
+		b.attach(append(benchFlows, twin)...)
+		b.attach(twin) // f is left out for a moment: nothing happens meanwhile
+		b.attach(append(benchFlows, twin)...)
+		same(b, due(), 0)
+		b.attach(twin)
+		b.capture(up("a", 1))
+		b.reopen()
+		b.capture(up("b", 1))
+		b.attach(append(benchFlows, twin)...)
+		same(b, due(), 1)
+		b.reopen()
+		b.attach(append(benchFlows, twin)...)
+		same(b, due(), 1)
+	}},
+	{"a flow that reads another feed is due for a full sync", func(b *bench) {
+		b.attach(lockstep.FlowDef{Name: "f", Feed: "other", Set: "f"})
+		rows, err := b.s.Runs(b.ctx, lockstep.RunQuery{Flow: "f", Kind: lockstep.FullRun})
+		b.ok(err)
+		if len(rows) != 1 || rows[0].State != lockstep.Interrupted {
+			b.Fatalf("%+v", rows)
+		}
+	}},
 }

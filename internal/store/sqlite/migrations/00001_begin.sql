@@ -25,6 +25,7 @@ CREATE TABLE flow_rows (
     update_priority INTEGER NOT NULL,
     delete_priority INTEGER NOT NULL,
     attached        INTEGER NOT NULL, -- its feed fills it
+    missed          INTEGER NOT NULL DEFAULT 0, -- its feed took changes while it was not attached
     settled         INTEGER           -- when it last settled something
 );
 

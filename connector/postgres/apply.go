@@ -59,6 +59,7 @@ type applier struct {
 	results []lockstep.Result
 	moved   map[int]sqlkit.Move
 	stages  *stages
+	staging []string // the staging tables that this transaction has used
 }
 
 func (a *applier) run(places []int, versions bool) error {

@@ -23,9 +23,11 @@ type query struct {
 	order string
 	lock  string // behind everything
 	gone  bool   // the last extra column tells a soft delete
-	rows  int    // LIMIT, or 0
-	args  [][]byte
-	large int // a record over so many bytes is a fault
+	// doubles says that rows may share a key: a page does not end among them, for the place behind a key passes all.
+	doubles bool
+	rows    int // LIMIT, or 0
+	args    [][]byte
+	large   int // a record over so many bytes is a fault
 }
 
 // sql is the statement. Guarded, it checks the sizes of values on the server and does not send those that are too

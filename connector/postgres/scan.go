@@ -42,7 +42,7 @@ func (s *System) Scan(ctx context.Context, r lockstep.Read, from lockstep.Positi
 func (s *System) scanKeys(ctx context.Context, p *sqlkit.Plan, place sqlkit.Place, l lockstep.Limit) (lockstep.Page, error) {
 	names := keyNames(p)
 	q := &query{plan: p, from: p.Table.SQL + " t", terms: present(p), order: strings.Join(names, ", "),
-		large: sqlkit.MaxRecord(s.options.MaxRecord, l)}
+		large: sqlkit.MaxRecord(s.options.MaxRecord, l), doubles: !p.Table.KeyIsUnique()}
 	if len(place.After) > 0 {
 		marks := make([]string, len(names))
 		for i, part := range place.After {
@@ -68,13 +68,19 @@ func (s *System) page(ctx context.Context, q *query, l lockstep.Limit, start loc
 	var page lockstep.Page
 	var bytes, seen int
 	var last mark
+	var before mark // the last row with another key than the last row has
+	run := 0        // where the rows with the last key begin
 	begin := func() {
-		page, bytes, seen = lockstep.Page{Next: start, Changes: make([]lockstep.Change, 0, wanted)}, 0, 0
+		page, bytes, seen, run = lockstep.Page{Next: start, Changes: make([]lockstep.Change, 0, wanted)}, 0, 0, 0
 	}
 	err := s.collect(ctx, q, begin, func(r *row) error {
 		if seen == wanted || (l.Bytes > 0 && seen > 0 && bytes+r.size > l.Bytes) {
 			page.More = true
 			return errEnough
+		}
+		if q.doubles && seen > 0 && page.Changes[seen-1].Record.Key != r.record.Key {
+			run = seen
+			before, last = last, before
 		}
 		bytes += r.size
 		seen++
@@ -84,6 +90,9 @@ func (s *System) page(ctx context.Context, q *query, l lockstep.Limit, start loc
 	})
 	if err != nil && err != errEnough {
 		return lockstep.Page{}, err
+	}
+	if q.doubles && page.More && run > 0 { // more rows may have the last key: they come together, on the next page
+		page.Changes, last = page.Changes[:run], before
 	}
 	if seen > 0 {
 		page.Next = place(last.texts(len(q.plan.Key)))

@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -87,20 +88,19 @@ func (a *applier) staged(g sqlkit.Group, b *sqlkit.Binding) error {
 	}
 	columns := sqlkit.QuoteAll(b.Names())
 	stage := a.stages.names[stageID{b.Table, columns}]
+	if slices.Contains(a.staging, stage) { // by an earlier group of this transaction; the commit empties it otherwise
+		if err := a.exec("TRUNCATE " + stage); err != nil {
+			return err
+		}
+	}
+	a.staging = append(a.staging, stage)
 	if err := a.copyInto(stage, g, b); err != nil {
 		return err
 	}
-	var err error
 	if mergeable(b) {
-		err = a.exec(into(b) + " SELECT " + columns + " FROM " + stage + " s" + b.OnConflict())
-	} else {
-		err = a.merge(stage, b)
+		return a.exec(into(b) + " SELECT " + columns + " FROM " + stage + " s" + b.OnConflict())
 	}
-	if err != nil {
-		return err
-	}
-	// The table is emptied by the commit; a further group of this transaction must find it empty as well.
-	return a.exec("DELETE FROM " + stage)
+	return a.merge(stage, b)
 }
 
 // merge updates the rows that are there and inserts the others, where one INSERT cannot do both: columns without a

@@ -4,18 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
-	"github.com/lockstep-sync/lockstep/connector/connectortest"
-	"github.com/lockstep-sync/lockstep/connector/postgres"
 	"github.com/lockstep-sync/lockstep/internal/testkit"
 	"github.com/lockstep-sync/lockstep/value"
 )
@@ -250,212 +244,6 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-func refusals() []connectortest.Refusal {
-	text := value.Type{Kind: value.TextType}
-	make := func(statements ...string) func(t *testing.T) (connectortest.Place, string) {
-		return func(t *testing.T) (connectortest.Place, string) {
-			p := newPlace(t)
-			_ = text
-			s, err := p.Open(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			exec(t, dsnOf[t.Name()], statements...)
-			return p, "r"
-		}
-	}
-	good := []lockstep.Write{{Key: "1", Fields: value.F("v", "a")}, {Key: "2", Fields: value.F("v", "b")}}
-	return []connectortest.Refusal{
-		{Name: "unique", New: make(`CREATE TABLE r (id int PRIMARY KEY, v text UNIQUE)`), Good: good, Bad: lockstep.Write{Key: "3", Fields: value.F("v", "a")}, Want: lockstep.CodeUnique},
-		{Name: "check", New: make(`CREATE TABLE r (id int PRIMARY KEY, v text CHECK (v <> 'c'))`), Good: good, Bad: lockstep.Write{Key: "3", Fields: value.F("v", "c")}, Want: lockstep.CodeConstraint},
-		{Name: "not null", New: make(`CREATE TABLE r (id int PRIMARY KEY, v text NOT NULL)`), Good: good, Bad: lockstep.Write{Key: "3", Fields: value.F("v", nil)}, Want: lockstep.CodeConstraint},
-		{Name: "too long", New: make(`CREATE TABLE r (id int PRIMARY KEY, v varchar(3))`), Good: good, Bad: lockstep.Write{Key: "3", Fields: value.F("v", "four")}, Want: lockstep.CodeValue},
-		{Name: "no number", New: make(`CREATE TABLE r (id int PRIMARY KEY, v text)`), Good: good, Bad: lockstep.Write{Key: "three", Fields: value.F("v", "x")}, Want: lockstep.CodeValue},
-		{Name: "NUL", New: make(`CREATE TABLE r (id int PRIMARY KEY, v text)`), Good: good, Bad: lockstep.Write{Key: "3", Fields: value.F("v", "a\x00b")}, Want: lockstep.CodeValue},
-		{Name: "reference", New: make(`CREATE TABLE p (id text PRIMARY KEY)`, `INSERT INTO p VALUES ('a'), ('b')`, `CREATE TABLE r (id int PRIMARY KEY, v text REFERENCES p)`),
-			Good: good, Bad: lockstep.Write{Key: "3", Fields: value.F("v", "c")}, Want: lockstep.CodeReference},
-		{Name: "referenced", New: make(`CREATE TABLE r (id int PRIMARY KEY, v text)`, `CREATE TABLE c (id int REFERENCES r)`, `INSERT INTO r VALUES (3)`, `INSERT INTO c VALUES (3)`),
-			Good: good, Bad: lockstep.Write{Op: lockstep.Delete, Key: "3"}, Want: lockstep.CodeReference},
-		{Name: "trigger", New: make(`CREATE TABLE r (id int PRIMARY KEY, v text)`,
-			`CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.id = 3 THEN RAISE EXCEPTION ''secret-%'', NEW.v; END IF; RETURN NEW; END'`,
-			`CREATE TRIGGER no BEFORE INSERT ON r FOR EACH ROW EXECUTE FUNCTION no()`), Good: good, Bad: lockstep.Write{Key: "3", Fields: value.F("v", "x")}, Want: lockstep.CodeConstraint},
-		{Name: "deferred", New: make(`CREATE TABLE r (id int PRIMARY KEY, v text UNIQUE DEFERRABLE INITIALLY DEFERRED)`), Good: good, Bad: lockstep.Write{Key: "3", Fields: value.F("v", "a")}, Want: lockstep.CodeUnique},
-	}
-}
-
-// Errors name constraints and columns, but never a value, the DSN or its password (law 12).
-func TestErrorsKeepSecrets(t *testing.T) {
-	dsn := testkit.Postgres(t)
-	exec(t, dsn, `CREATE TABLE s (id int PRIMARY KEY, n numeric(4,2), d date, u uuid, j jsonb, v text UNIQUE CHECK (v <> 'hush-1'), b bool)`, `INSERT INTO s (id, v) VALUES (0, 'hush-2')`)
-	s := open(t, lockstep.Settings{"dsn": dsn})
-	for _, many := range []int{0, 30} {
-		for field, bad := range map[string]any{"n": "hush", "d": "hush-day", "u": "hush", "v": "hush-1", "b": "hush"} {
-			checkSecret(t, s, many, field, bad)
-		}
-		checkSecret(t, s, many, "n", 123456)
-		checkSecret(t, s, many, "v", "hush-2")
-	}
-	for _, bad := range []string{"postgres://u:hush@127.0.0.1:1/db?connect_timeout=1", "postgres://u:hush@[", "hush", "host=/nowhere password=hush"} {
-		sys, err := postgres.Connector.Open(t.Context(), lockstep.Settings{"dsn": bad})
-		if err == nil {
-			_, err = sys.Streams(t.Context())
-			_ = sys.Close()
-		}
-		if err == nil || strings.Contains(err.Error(), "hush") {
-			t.Errorf("%v", err)
-		}
-	}
-	role, asRole := testkit.Role(t, dsn)
-	wrong := strings.Replace(asRole, role+":", "nobody-"+role+":", 1)
-	sys := open(t, lockstep.Settings{"dsn": wrong})
-	if _, err := sys.Streams(t.Context()); code(err) != lockstep.CodeLogin || strings.Contains(err.Error(), "secret-") {
-		t.Errorf("a user that is not there: %v", err)
-	}
-	sys = open(t, lockstep.Settings{"dsn": asRole})
-	exec(t, dsn, `GRANT SELECT ON s TO `+role)
-	if _, err := sys.Apply(t.Context(), "s", []lockstep.Write{{Key: "1", Fields: value.F("v", "x")}}); code(err) != lockstep.CodeRights {
-		t.Errorf("writing without the right: %v", err)
-	}
-}
-
-func checkSecret(t *testing.T, s system, many int, field string, bad any) {
-	t.Helper()
-	writes := []lockstep.Write{{Key: "1", Fields: value.F(field, bad)}}
-	for i := range many {
-		writes = append(writes, lockstep.Write{Key: lockstep.Key(fmt.Sprint(10 + i)), Fields: value.F(field, nil)})
-	}
-	_, err := s.Apply(t.Context(), "s", writes)
-	if err == nil || strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), "123456") || lockstep.KindOf(err) != lockstep.Invalid {
-		t.Errorf("%s of %d: %v (kind %s)", field, len(writes), err, lockstep.KindOf(err))
-	}
-}
-
-// A server that dies in the middle: whether it was before or after the commit, nobody knows, and the fault says so.
-func TestUnknownOutcome(t *testing.T) {
-	dsn := testkit.Postgres(t)
-	exec(t, dsn, `CREATE TABLE u (id int PRIMARY KEY, v text)`)
-	for _, rows := range []int{1, 50} {
-		p := newProxy(t, dsn)
-		s := open(t, lockstep.Settings{"dsn": p.dsn})
-		write := func(from int) error {
-			var writes []lockstep.Write
-			for i := range rows {
-				writes = append(writes, lockstep.Write{Key: lockstep.Key(fmt.Sprint(from + i)), Fields: value.F("v", "x")})
-			}
-			_, err := s.Apply(t.Context(), "u", writes)
-			return err
-		}
-		if err := write(0); err != nil {
-			t.Fatal(err)
-		}
-		unknown := 0
-		for answers := range int64(12) { // cut before the nth piece of answers
-			p.cutAfter(answers)
-			err := write(1000)
-			p.heal()
-			conn := connect(t, dsn)
-			if err == nil {
-				do(t, conn, `DELETE FROM u WHERE id >= 1000`)
-				continue
-			}
-			f := lockstep.FaultOf(err)
-			if f.Kind != lockstep.Transient && f.Kind != lockstep.Unavailable {
-				t.Errorf("cut after %d answers: %v, kind %s", answers, err, f.Kind)
-			}
-			var n int
-			if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM u WHERE id >= 1000`).Scan(&n); err != nil {
-				t.Fatal(err)
-			}
-			if n > 0 && !f.Unknown {
-				t.Errorf("cut after %d answers: the rows are there, and the fault says that nothing was written: %v", answers, err)
-			}
-			if f.Unknown {
-				unknown++
-			}
-			do(t, conn, `DELETE FROM u WHERE id >= 1000`)
-		}
-		if unknown == 0 {
-			t.Error("no cut came between a commit and its answer: the test tests nothing")
-		}
-	}
-}
-
-// proxy stands between us and the server, and cuts connections.
-type proxy struct {
-	dsn    string
-	left   atomic.Int64 // answers let through; negative is no limit
-	server string
-}
-
-func newProxy(t *testing.T, dsn string) *proxy {
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{server: filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432")}
-	p.heal()
-	dir := t.TempDir()
-	l, err := net.Listen("unix", filepath.Join(dir, ".s.PGSQL.5432"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	u.RawQuery = url.Values{"host": {dir}, "sslmode": {"disable"}}.Encode()
-	p.dsn = u.String()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(c)
-		}
-	}()
-	return p
-}
-
-func (p *proxy) cutAfter(answers int64) { p.left.Store(answers) }
-func (p *proxy) heal()                  { p.left.Store(-1) }
-
-func (p *proxy) serve(client net.Conn) {
-	defer client.Close()
-	server, err := net.Dial("unix", p.server)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	go func() {
-		b := make([]byte, 64<<10)
-		for {
-			n, err := client.Read(b)
-			if n > 0 {
-				_, _ = server.Write(b[:n])
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	b := make([]byte, 64<<10)
-	for {
-		n, err := server.Read(b)
-		if left := p.left.Load(); left == 0 {
-			return
-		} else if left > 0 {
-			p.left.Add(-1)
-		}
-		if n > 0 {
-			if _, err := client.Write(b[:n]); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
 // A row that appears between the look at an empty table and the copy into it: the batch takes the other way.
 func TestDirectCopyUnderConcurrency(t *testing.T) {
 	dsn := testkit.Postgres(t)
@@ -597,5 +385,59 @@ func TestKeysOfEveryType(t *testing.T) {
 		if again := scan(t, s, r, lockstep.Limit{Rows: 10}); len(again) != 1 {
 			t.Errorf("%s: an update made another row", c[0])
 		}
+	}
+}
+
+// A key of the settings that is not unique: each row comes, wherever pages end, so that the double is seen as one.
+func TestDoubledKeys(t *testing.T) {
+	dsn := testkit.Postgres(t)
+	exec(t, dsn, `CREATE TABLE d (k int NOT NULL, v text)`, `INSERT INTO d VALUES (1, 'a'), (2, 'a'), (2, 'b'), (3, 'a'), (3, 'b'), (3, 'c'), (4, 'a')`)
+	s := open(t, lockstep.Settings{"dsn": dsn, "streams": map[string]lockstep.Settings{"d": {"key": []string{"k"}}}})
+	for _, rows := range []int{3, 4, 5, 100} {
+		counts := map[lockstep.Key]int{}
+		for _, c := range scan(t, s, lockstep.Read{Stream: "d", Fields: []string{"v"}}, lockstep.Limit{Rows: rows}) {
+			counts[c.Record.Key]++
+		}
+		if counts["1"] != 1 || counts["2"] != 2 || counts["3"] != 3 || counts["4"] != 1 {
+			t.Errorf("pages of %d: %v", rows, counts)
+		}
+	}
+}
+
+// Two groups of one transaction that take the same staging table: the second must not find the rows of the first.
+func TestOneStagingTableTwice(t *testing.T) {
+	dsn := testkit.Postgres(t)
+	exec(t, dsn, `CREATE TABLE g (id int PRIMARY KEY, v text)`, `INSERT INTO g VALUES (0, 'x')`)
+	s := open(t, lockstep.Settings{"dsn": dsn})
+	var writes []lockstep.Write
+	for _, v := range []string{"first", "second"} {
+		for i := range 40 {
+			writes = append(writes, lockstep.Write{Key: lockstep.Key(fmt.Sprint(i)), Fields: value.F("v", v)})
+		}
+	}
+	if _, err := s.Apply(t.Context(), "g", writes); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range scan(t, s, lockstep.Read{Stream: "g", Fields: []string{"v"}}, lockstep.Limit{Rows: 100}) {
+		if v := c.Record.Fields.Values()[0].Text(); v != "second" {
+			t.Errorf("%s is %s", c.Record.Key, v)
+		}
+	}
+}
+
+func TestExamine(t *testing.T) {
+	dsn := testkit.Postgres(t)
+	exec(t, dsn, `CREATE TABLE e (id int PRIMARY KEY, at timestamptz)`, `INSERT INTO e VALUES (1, NULL), (2, now() + interval '1 day')`)
+	s := open(t, lockstep.Settings{"dsn": dsn})
+	r := lockstep.Read{Stream: "e", Track: lockstep.Track{By: lockstep.Timestamp, Field: "at", Overlap: -1}}
+	what := findings(t, s, r)
+	for _, want := range []string{"have no at", "no index begins with at", "deletes are not seen", "lie in the future", "clock agrees", "open transactions are seen"} {
+		if !strings.Contains(what, want) {
+			t.Errorf("doctor does not say %q:\n%s", want, what)
+		}
+	}
+	exec(t, dsn, `DELETE FROM e`, `CREATE INDEX ON e (at)`)
+	if what = findings(t, open(t, lockstep.Settings{"dsn": dsn}), r); strings.Contains(what, "warning") {
+		t.Errorf("nothing is wrong, and doctor says:\n%s", what)
 	}
 }

@@ -84,6 +84,8 @@ type reader struct {
 	slab  sqlkit.Slab
 	size  int // of the last record
 	note  *trackedColumn
+	// begins is told each key of a stream whose rows may share one.
+	begins func(lockstep.Key)
 }
 
 func newReader(p *sqlkit.Plan, limit, extra int) *reader {
@@ -192,18 +194,34 @@ func (s *System) scanKeys(ctx context.Context, db *sql.DB, p *sqlkit.Plan, place
 	page := lockstep.Page{Next: place.Position()}
 	rd := newReader(p, limit, 0)
 	rd.note = s.noted(p)
+	cut := func() (lockstep.Page, error) { page.More = true; return page, nil }
+	if !p.Table.KeyIsUnique() { // a page does not end among rows that share a key, for the place behind a key passes all
+		run, before := 0, page.Next
+		rd.begins = func(key lockstep.Key) {
+			if n := len(page.Changes); n > 0 && page.Changes[n-1].Record.Key != key {
+				run, before = n, page.Next
+			}
+		}
+		cut = func() (lockstep.Page, error) {
+			if page.More = true; run > 0 {
+				page.Changes, page.Next = page.Changes[:run], before
+			}
+			return page, nil
+		}
+	}
 	for bytes := 0; rows.Next(); {
 		if len(page.Changes) == count || (l.Bytes > 0 && bytes >= l.Bytes) {
-			page.More = true
-			return page, nil
+			return cut()
 		}
 		rec, fault, err := rd.record(rows)
 		if err != nil {
 			return lockstep.Page{}, err
 		}
 		if l.Bytes > 0 && bytes > 0 && bytes+rd.size > l.Bytes {
-			page.More = true
-			return page, nil
+			return cut()
+		}
+		if rd.begins != nil {
+			rd.begins(rec.Key)
 		}
 		bytes += rd.size
 		page.Changes = append(page.Changes, lockstep.Change{Record: rec, Fault: fault})

@@ -332,3 +332,17 @@ func TestIfVersion(t *testing.T) {
 		t.Errorf("%+v, %v", results, err)
 	}
 }
+
+// A key of the settings that is not unique: each row comes, wherever pages end, so that the double is seen as one.
+func TestDoubledKeys(t *testing.T) {
+	s, _ := made(t, map[string]lockstep.Settings{"d": {"key": []string{"k"}}}, `CREATE TABLE d (k INT, v TEXT)`, `INSERT INTO d VALUES (1, 'a'), (2, 'a'), (2, 'b'), (3, 'a'), (3, 'b'), (3, 'c'), (4, 'a')`)
+	for _, rows := range []int{3, 4, 5, 100} {
+		counts := map[lockstep.Key]int{}
+		for _, c := range scan(t, s, lockstep.Read{Stream: "d", Fields: []string{"v"}}, lockstep.Limit{Rows: rows}) {
+			counts[c.Record.Key]++
+		}
+		if counts["1"] != 1 || counts["2"] != 2 || counts["3"] != 3 || counts["4"] != 1 {
+			t.Errorf("pages of %d: %v", rows, counts)
+		}
+	}
+}

@@ -16,6 +16,3 @@ func QuoteAll(names []string) string {
 	}
 	return b.String()
 }
-
-// Literal is s as a string literal of standard SQL. It is for constants of a statement; values go as parameters.
-func Literal(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }

@@ -25,8 +25,10 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 // place is a folder in which a job runs.
 type place struct {
-	t   *testing.T
-	dir string
+	t     *testing.T
+	dir   string
+	conns []lockstep.Connector
+	open  map[*app.House]bool
 }
 
 func newPlace(t *testing.T) *place {
@@ -36,15 +38,24 @@ func newPlace(t *testing.T) *place {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return &place{t, dir}
+	return &place{t: t, dir: dir, conns: all.All(), open: map[*app.House]bool{}}
 }
 
 func (p *place) path(name string) string { return filepath.Join(p.dir, name) }
 
+func (p *place) mkdir(names ...string) {
+	p.t.Helper()
+	for _, name := range names {
+		if err := os.MkdirAll(p.path(name), 0o700); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
 // house opens the house of a configuration text.
 func (p *place) house(text string) *app.House {
 	p.t.Helper()
-	cfg, err := config.Parse(p.path("lockstep.yaml"), []byte(text), all.All(), os.LookupEnv)
+	cfg, err := config.Parse(p.path("lockstep.yaml"), []byte(text), p.conns, os.LookupEnv)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -52,12 +63,21 @@ func (p *place) house(text string) *app.House {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.t.Cleanup(func() {
-		if err := h.Close(); err != nil {
-			p.t.Error(err)
-		}
-	})
+	p.open[h] = true
+	p.t.Cleanup(func() { p.close(h) })
 	return h
+}
+
+// close closes a house, once; without it that is done at the test's end.
+func (p *place) close(h *app.House) {
+	p.t.Helper()
+	if !p.open[h] {
+		return
+	}
+	delete(p.open, h)
+	if err := h.Close(); err != nil {
+		p.t.Error(err)
+	}
 }
 
 // do does a request that must go well and gives its run events, by flow, and the others as text.

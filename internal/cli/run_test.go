@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -233,5 +234,46 @@ func TestSecondSignal(t *testing.T) {
 	}
 	if out, code := command(t, dir, "verify"); code != 0 {
 		t.Errorf("verify: code %d\n%s", code, out)
+	}
+}
+
+// A flow that cannot go on stops, says why and what to do, and goes on when told; the other commands' exit codes say so.
+func TestStoppedFlow(t *testing.T) {
+	dir := folder(t, 10)
+	c := start(t, dir, "run")
+	c.until(t, "full sync ended")
+	if out, code := command(t, dir, "resume"); code != 0 || !strings.Contains(out, "no flow") {
+		t.Errorf("resume where nothing stopped: code %d\n%s", code, out)
+	}
+	execSQL(t, filepath.Join(dir, "shop.db"), `PRAGMA busy_timeout = 10000; ALTER TABLE product RENAME TO away`)
+	execSQL(t, filepath.Join(dir, "pim.db"), `PRAGMA busy_timeout = 10000; UPDATE product SET name = 'New', changed_at = strftime('%Y-%m-%d %H:%M:%f', 'now') WHERE id = 3`)
+	c.until(t, "flow stopped")
+	out, code := command(t, dir, "status")
+	if code != int(ExitAsks) {
+		t.Errorf("status of a stopped flow: code %d\n%s", code, out)
+	}
+	for _, want := range []string{"products +stopped", "LS-NO-STREAM", "next: ", "lockstep resume products"} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("status does not say %q:\n%s", want, out)
+		}
+	}
+	execSQL(t, filepath.Join(dir, "shop.db"), `PRAGMA busy_timeout = 10000; ALTER TABLE away RENAME TO product`)
+	if out, code := command(t, dir, "resume", "products"); code != 0 {
+		t.Errorf("resume: code %d\n%s", code, out)
+	}
+	if out, code := command(t, dir, "sync"); code != 0 {
+		t.Errorf("sync after it: code %d\n%s", code, out)
+	}
+	if got := queryText(t, filepath.Join(dir, "shop.db"), `SELECT name FROM product WHERE id = 3`); got != "New" {
+		t.Errorf("the change did not arrive: %s", got)
+	}
+	if out, code := command(t, dir, "run"); code != int(ExitUnavailable) {
+		t.Errorf("a second daemon: code %d\n%s", code, out)
+	}
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := c.exit(t); code != 0 {
+		t.Errorf("exit code %d\n%s", code, c.stderr.String())
 	}
 }

@@ -134,9 +134,16 @@ func (t *tool) showStatus(all []app.Status, detail bool) {
 		if s.Fault != nil {
 			t.put("")
 			t.put("%s %s", p.bold(s.Flow), p.bad("stopped:"))
-			showFault(t.out, p, s.Fault, "  ")
+			t.whyStopped(s, "  ")
 		}
 	}
+}
+
+// whyStopped prints the fault that a flow stopped for, and how it goes on.
+func (t *tool) whyStopped(s app.Status, by string) {
+	p := t.outPaint()
+	showFault(t.out, p, s.Fault, by)
+	t.put("%s%s lockstep resume %s", by, p.dim("then:"), s.Flow)
 }
 
 // queueText is "3 ready, 1 delayed", or "empty".
@@ -180,7 +187,7 @@ func (t *tool) statusDetail(s app.Status) {
 	}
 	if s.Fault != nil {
 		line("stopped", "")
-		showFault(t.out, p, s.Fault, "    ")
+		t.whyStopped(s, "    ")
 	}
 }
 

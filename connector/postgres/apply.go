@@ -206,7 +206,11 @@ func (a *applier) keys(places []int) []lockstep.Key {
 }
 
 func (a *applier) deletes(g sqlkit.Group) error {
-	condition, args, err := keysIn(a.key, a.keys(g.Writes), 1)
+	keys := possible(a.key, a.keys(g.Writes))
+	if len(keys) == 0 {
+		return nil // what cannot be a key names no record: it is gone
+	}
+	condition, args, err := keysIn(a.key, keys, 1)
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (e *examiner) key() error {
 			"CREATE UNIQUE INDEX ON "+t.SQL+" ("+sqlkit.QuoteAll(t.Stream.Key)+")")
 	}
 	if t.KeyIsNullable() {
-		e.Say("warning", "the key of "+t.SQL+" may be null: such rows are parked", "")
+		e.Say("warning", "the key of "+t.SQL+" may be null: full syncs park such rows, polls pass over them", "")
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ func (s *System) Fetch(ctx context.Context, r lockstep.Read, keys []lockstep.Key
 	if err != nil {
 		return nil, err
 	}
-	if keys = possible(p, keys); len(keys) == 0 {
+	if keys = possible(keyColumns(p), keys); len(keys) == 0 {
 		return nil, nil
 	}
 	records, err := s.fetch(ctx, p, keys)
@@ -24,13 +24,13 @@ func (s *System) Fetch(ctx context.Context, r lockstep.Read, keys []lockstep.Key
 }
 
 // possible leaves out keys that cannot be: it spares the server the look at texts that are no number.
-func possible(p *sqlkit.Plan, keys []lockstep.Key) []lockstep.Key {
-	if len(p.Key) != 1 || p.Columns[p.Key[0]].Type.Kind != value.IntType {
+func possible(columns []*sqlkit.Column, keys []lockstep.Key) []lockstep.Key {
+	if len(columns) != 1 || columns[0].Type.Kind != value.IntType {
 		return keys
 	}
 	out := make([]lockstep.Key, 0, len(keys))
 	for _, k := range keys {
-		if _, err := strconv.ParseInt(string(k), 10, max(32, p.Columns[p.Key[0]].Type.Bits)); err == nil && k[0] != '+' {
+		if _, err := strconv.ParseInt(string(k), 10, max(32, columns[0].Type.Bits)); err == nil && k[0] != '+' {
 			out = append(out, k)
 		}
 	}

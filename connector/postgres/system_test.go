@@ -260,6 +260,9 @@ func TestDirectCopyUnderConcurrency(t *testing.T) {
 		}
 	}
 	batch(0, "a")
+	if _, err := s.Apply(t.Context(), "d", []lockstep.Write{{Op: lockstep.Delete, Key: "abc"}, {Op: lockstep.Delete, Key: "1000"}}); err != nil {
+		t.Errorf("deleting what cannot be there: %v", err)
+	}
 	exec(t, dsn, `INSERT INTO d VALUES (150, 'other')`)
 	batch(100, "b") // meets 150
 	batch(50, "c")  // updates

@@ -35,7 +35,7 @@ func (s *System) Examine(ctx context.Context, r lockstep.Read) ([]lockstep.Findi
 	if t := p.Table; !t.KeyIsUnique() && !t.View {
 		e.Say("warning", "no unique index covers the key of "+t.SQL+": two rows could have one key", "CREATE UNIQUE INDEX on the key.")
 	} else if t.KeyIsNullable() {
-		e.Say("note", "the key of "+t.SQL+" may be null, as SQLite allows: such rows are parked", "")
+		e.Say("note", "the key of "+t.SQL+" may be null, as SQLite allows: full syncs park such rows, polls pass over them", "")
 	}
 	if r.Track.By != lockstep.Timestamp {
 		return e.Findings, nil

@@ -237,6 +237,9 @@ func (s *System) Streams(ctx context.Context) ([]lockstep.Stream, error) {
 		if err != nil {
 			d = &def{place: p, key: p.conf.key, fields: p.conf.fields}
 		}
+		if d.unmade() {
+			continue
+		}
 		st := lockstep.Stream{Name: name, Key: d.key, Fields: d.fields, ReadOnly: d.single == "", About: -1}
 		if d.man != nil && d.man.Rows != nil {
 			st.About = *d.man.Rows
@@ -249,6 +252,11 @@ func (s *System) Streams(ctx context.Context) ([]lockstep.Stream, error) {
 		out = append(out, st)
 	}
 	return out, nil
+}
+
+// unmade tells whether a stream is no more than a name and a format: it is for Create to say what it holds.
+func (d *def) unmade() bool {
+	return d.single != "" && len(d.files) == 0 && d.man == nil && len(d.key) == 0 && len(d.fields) == 0
 }
 
 // Create makes an empty file for a stream, with a manifest that keeps its types.

@@ -215,3 +215,27 @@ func TestLargeLoad(t *testing.T) {
 		t.Errorf("%d folds", folds)
 	}
 }
+
+// A stream of which the settings say no more than how it is written is not there before it is created.
+func TestStreamThatIsToBeCreated(t *testing.T) {
+	dir := t.TempDir()
+	sys := mustOpen(t, dir, map[string]lockstep.Settings{"p": {"format": "jsonl"}, "q": {"pattern": "q.csv.gz"}})
+	if streams, err := sys.Streams(t.Context()); err != nil || len(streams) != 0 {
+		t.Fatalf("%+v, %v", streams, err)
+	}
+	for _, name := range []string{"p", "q"} {
+		def := lockstep.Stream{Name: name, Key: []string{"id"}, Fields: []lockstep.Field{{Name: "id", Type: value.Type{Kind: value.IntType}}}}
+		if _, err := sys.Create(t.Context(), def, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	streams, err := sys.Streams(t.Context())
+	if err != nil || len(streams) != 2 || streams[0].Key[0] != "id" || streams[1].Fields[0].Type.Kind != value.IntType {
+		t.Fatalf("%+v, %v", streams, err)
+	}
+	for _, file := range []string{"p.jsonl", "q.csv.gz"} {
+		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
+			t.Error(err)
+		}
+	}
+}

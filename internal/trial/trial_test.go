@@ -105,6 +105,28 @@ func do(t *testing.T, h *app.House, req app.Request) map[string]app.Run {
 	return runs
 }
 
+// try does a request and gives its events without progress.
+func try(h *app.House, req app.Request) ([]app.Event, error) {
+	var events []app.Event
+	err := h.Do(context.Background(), req, func(e app.Event) error {
+		if e.Progress == nil {
+			events = append(events, e)
+		}
+		return nil
+	})
+	return events, err
+}
+
+// ask is try for a request that must go well.
+func ask(t *testing.T, h *app.House, req app.Request) []app.Event {
+	t.Helper()
+	events, err := try(h, req)
+	if err != nil {
+		t.Fatalf("%s: %v", req.Do, err)
+	}
+	return events
+}
+
 // level fails the test unless a verify finds all flows level and nothing waits in a queue.
 func level(t *testing.T, h *app.House) {
 	t.Helper()

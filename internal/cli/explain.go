@@ -105,6 +105,8 @@ func stepText(p paint, did string) string {
 		return p.bad(did)
 	case "retry", "wait", "waiting", "delayed":
 		return p.warn(did)
+	case "page":
+		return "read by a full sync"
 	}
 	return did
 }

@@ -56,7 +56,11 @@ func (t *tool) runs(ctx context.Context, req app.Request) error {
 		return err
 	}
 	if len(all) == 0 {
-		t.say("no runs yet")
+		if req.Run != 0 || req.Kind != "" {
+			t.say("no such run")
+		} else {
+			t.say("no runs yet")
+		}
 		return nil
 	}
 	for _, r := range all {

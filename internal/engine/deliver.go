@@ -39,11 +39,12 @@ func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
 		it.out.Run = w.run
 		outcomes[i] = *it.out
 	}
+	fault := worst(items)
 	if err := w.store.Settle(ctx, outcomes...); err != nil {
 		return 0, nil, fmt.Errorf("settle: %w", err)
 	}
 	w.flow.state.count(outcomes)
-	return len(items), worst(outcomes), nil
+	return len(items), fault, nil
 }
 
 // process takes leased items through the stages. What unlock gives back is held until they are settled.
@@ -111,10 +112,10 @@ func (w *worker) lock(items []*item, taken func(*item)) (unlock func()) {
 }
 
 // worst is the fault that the flow as a whole has to react to, nil for none.
-func worst(outcomes []lockstep.Outcome) *lockstep.Fault {
+func worst(items []*item) *lockstep.Fault {
 	var found *lockstep.Fault
-	for i := range outcomes {
-		f := outcomes[i].Fault
+	for _, it := range items {
+		f := it.out.Fault
 		if f == nil {
 			continue
 		}

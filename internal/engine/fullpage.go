@@ -9,23 +9,28 @@ import (
 	"github.com/lockstep-sync/lockstep"
 )
 
-// fullPage is a page between the reading and the writing goroutine of a full run. Not more than three are in memory:
-// one read ahead, one handed over, one being written (law 11).
+// fullPage is a page between the goroutines of a full run: one reads the source, one looks up links and maps, one
+// writes and settles. A page is handed over only to a goroutine that is free, so there are three in memory (law 11).
 type fullPage struct {
-	since lockstep.Seq // the store's sequence before the page was read
-	items []*item
-	next  lockstep.Position
-	more  bool
-	err   error
+	since   lockstep.Seq // the store's sequence before the page was read
+	changes []lockstep.Change
+	items   []*item
+	next    lockstep.Position
+	more    bool
+	err     error
 }
 
-// scan reads the source to its end. One goroutine reads, looks up links and maps; this one writes and settles, page
-// by page in order.
+// scan reads the source to its end, and writes and settles what differs, page by page in order.
 func (r *fullRun) scan(ctx context.Context) error {
 	readCtx, cancel := context.WithCancel(ctx)
-	pages := make(chan *fullPage, 1)
+	read, pages := make(chan *fullPage), make(chan *fullPage)
 	var wg sync.WaitGroup
-	wg.Go(func() { r.read(readCtx, pages) })
+	from := lockstep.Position(r.place.From)
+	if r.place.From == "" {
+		from = nil
+	}
+	wg.Go(func() { r.read(readCtx, from, read) })
+	wg.Go(func() { r.prepareAll(readCtx, read, pages) })
 	defer wg.Wait()
 	defer cancel()
 	for p := range pages {
@@ -54,16 +59,11 @@ func (r *fullRun) interrupted(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// read is the reading goroutine. It owns pages, and r.maps.
-func (r *fullRun) read(ctx context.Context, pages chan<- *fullPage) {
+// read is the reading goroutine.
+func (r *fullRun) read(ctx context.Context, from lockstep.Position, pages chan<- *fullPage) {
 	defer close(pages)
-	from := lockstep.Position(r.place.From)
-	if r.place.From == "" {
-		from = nil
-	}
-	last := map[lockstep.Key]*item{}
 	for {
-		p := r.prepare(ctx, from, &last)
+		p := r.readPage(ctx, from)
 		select {
 		case pages <- p:
 		case <-ctx.Done():
@@ -76,8 +76,7 @@ func (r *fullRun) read(ctx context.Context, pages chan<- *fullPage) {
 	}
 }
 
-// prepare reads one page and finds out what differs.
-func (r *fullRun) prepare(ctx context.Context, from lockstep.Position, last *map[lockstep.Key]*item) *fullPage {
+func (r *fullRun) readPage(ctx context.Context, from lockstep.Position) *fullPage {
 	p := &fullPage{}
 	if p.since, p.err = r.store.Mark(ctx); p.err != nil {
 		return p
@@ -87,27 +86,45 @@ func (r *fullRun) prepare(ctx context.Context, from lockstep.Position, last *map
 		p.err = fmt.Errorf("scan: %w", lockstep.FaultOf(err).On(lockstep.About{Flow: r.flow.Name, System: r.flow.SourceSystem, Stream: r.flow.From.Name}))
 		return p
 	}
-	p.next, p.more = page.Next, page.More
-	p.items = make([]*item, len(page.Changes))
-	for i, c := range page.Changes {
-		p.items[i] = newItem(lockstep.Delivery{Flow: r.flow.Name, Change: c, Captured: r.now()})
+	p.changes, p.next, p.more = page.Changes, page.Next, page.More
+	return p
+}
+
+// prepareAll is the goroutine between. It owns r.maps.
+func (r *fullRun) prepareAll(ctx context.Context, read <-chan *fullPage, pages chan<- *fullPage) {
+	defer close(pages)
+	last := map[lockstep.Key]*item{}
+	for p := range read {
+		if p.err == nil {
+			p.err = r.prepare(ctx, p, &last)
+		}
+		select {
+		case pages <- p:
+		case <-ctx.Done():
+			return
+		}
 	}
-	if p.err = r.links(ctx, p.items); p.err != nil {
-		return p
+}
+
+// prepare finds out what of a page differs.
+func (r *fullRun) prepare(ctx context.Context, p *fullPage, last *map[lockstep.Key]*item) error {
+	p.items, p.changes = r.flow.newItems(p.changes, r.now()), nil
+	if err := r.links(ctx, p.items); err != nil {
+		return err
 	}
 	r.doubled(p.items, last)
-	for _, it := range live(p.items) {
+	for _, it := range p.items {
 		if it.change.Fault != nil {
 			r.fail(it, it.change.Fault)
 		} else if r.place.Deep {
 			it.look = true
 		}
 	}
-	if p.err = r.mapAll(ctx, live(p.items)); p.err != nil {
-		return p
+	if err := r.mapAll(ctx, live(p.items)); err != nil {
+		return err
 	}
 	r.compare(live(p.items))
-	return p
+	return nil
 }
 
 // doubled finds records with one key and different content, next to each other or nearly so. The queue looks at them:
@@ -115,16 +132,12 @@ func (r *fullRun) prepare(ctx context.Context, from lockstep.Position, last *map
 func (r *fullRun) doubled(items []*item, last *map[lockstep.Key]*item) {
 	here := make(map[lockstep.Key]*item, len(items))
 	for _, it := range items {
-		first := here[it.key()]
-		if first == nil {
-			first = (*last)[it.key()]
-		}
-		if first == nil {
-			here[it.key()] = it
+		if first := here[it.key()]; first != nil {
+			it.again, first.again = true, true
 			continue
 		}
-		it.again = true
-		first.again = first.again || !it.change.Record.Fields.Equal(first.change.Record.Fields)
+		here[it.key()] = it
+		it.again = (*last)[it.key()] != nil
 	}
 	*last = here
 }
@@ -257,17 +270,14 @@ func (w *worker) judgeEdits(items []*item) {
 // collect sorts the outcomes of a page. It returns the fault that says the target as a whole is away; records that
 // were surely not written for it are left out, for the page will be read again.
 func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
-	var outcomes []lockstep.Outcome
 	for _, it := range items {
 		if it.out == nil {
 			r.fail(it, lockstep.Faultf(lockstep.CodeInvariant, "no stage closed this record"))
 		}
-		outcomes = append(outcomes, *it.out)
 	}
-	sys := worst(outcomes)
-	for i := range outcomes {
-		o := &outcomes[i]
-		o.Run = r.row.ID
+	sys := worst(items)
+	for _, it := range items {
+		o := it.out
 		switch {
 		case o.Verdict == lockstep.Done && o.Did == "queued":
 			r.row.Counts.Queued++
@@ -285,6 +295,7 @@ func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
 		case sys != nil && !o.Tried && o.Fault != nil && (o.Fault.Kind == lockstep.Unavailable || o.Fault.Kind == lockstep.Throttled || o.Fault.Kind.StopsFlow()):
 			continue
 		default:
+			o.Run = r.row.ID
 			end.Failed = append(end.Failed, *o)
 			if o.Verdict != lockstep.Park {
 				r.row.Counts.Queued++

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/image"
@@ -38,13 +39,35 @@ func newItem(d lockstep.Delivery) *item {
 	return &item{delivery: d, change: d.Change, op: d.Change.Op, look: d.Tried}
 }
 
+// newItems are items of records that no lease stands behind: of a full sync, a plan, a verify.
+func (f *Flow) newItems(changes []lockstep.Change, at time.Time) []*item {
+	slab, out := make([]item, len(changes)), make([]*item, len(changes))
+	for i, c := range changes {
+		slab[i] = item{change: c, op: c.Op, delivery: lockstep.Delivery{Flow: f.Name, Captured: at}}
+		out[i] = &slab[i]
+	}
+	return out
+}
+
+// lease is the delivery that an outcome of the item closes; without one, what it would have been.
+func (it *item) lease() lockstep.Delivery {
+	d := it.delivery
+	if d.ID == 0 {
+		d.Change = it.change
+	}
+	return d
+}
+
+// nothing is the outcome of records that a full sync finds level: nearly all of them. It is never written to.
+var nothing = &lockstep.Outcome{Verdict: lockstep.Done, Did: "level"}
+
 func (it *item) key() lockstep.Key { return it.change.Record.Key }
 
 func (it *item) known() bool { return it.link.ID != 0 }
 
 // done closes the item as brought level, or as nothing to do.
 func (it *item) done(did string) {
-	it.out = &lockstep.Outcome{Delivery: it.delivery, Verdict: lockstep.Done, Did: did}
+	it.out = &lockstep.Outcome{Delivery: it.lease(), Verdict: lockstep.Done, Did: did}
 }
 
 // live are the items that no stage has closed yet.
@@ -60,7 +83,7 @@ func live(items []*item) []*item {
 
 // fail closes the item with the reaction to a fault.
 func (w *worker) fail(it *item, err error) {
-	o := w.flow.react(it.delivery, lockstep.FaultOf(err), w.now())
+	o := w.flow.react(it.lease(), lockstep.FaultOf(err), w.now())
 	it.out = &o
 }
 

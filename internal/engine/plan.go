@@ -78,11 +78,10 @@ func (p *plan) do(ctx context.Context) error {
 		return p.byKey(ctx, keys)
 	}
 	err := scanAll(ctx, p.flow.Source, p.flow.Read, p.flow.Page, func(changes []lockstep.Change) error {
-		items := make([]*item, len(changes))
-		for i, c := range changes {
-			items[i] = newItem(lockstep.Delivery{Flow: p.flow.Name, Change: c, Captured: p.now()})
-			if c.Fault != nil {
-				p.fail(items[i], c.Fault)
+		items := p.flow.newItems(changes, p.now())
+		for _, it := range items {
+			if it.change.Fault != nil {
+				p.fail(it, it.change.Fault)
 			}
 		}
 		return p.page(ctx, items)

@@ -189,9 +189,12 @@ func (w *worker) compare(items []*item) {
 			if !it.known() || it.look || end.Digest != it.digest {
 				break
 			}
-			if it.link.End(w.flow.Side).Version != it.change.Record.Version {
+			switch {
+			case it.delivery.ID == 0:
+				it.out = nothing
+			case it.link.End(w.flow.Side).Version != it.change.Record.Version:
 				w.level(it, "level", end.Version)
-			} else {
+			default:
 				it.done("level")
 			}
 		case it.known():
@@ -226,7 +229,7 @@ func (w *worker) lookAt(ctx context.Context, items []*item) {
 			continue
 		}
 		if wait := it.delivery.TriedAt.Add(w.flow.To.Grace); it.delivery.Tried && wait.After(w.now()) {
-			it.out = &lockstep.Outcome{Delivery: it.delivery, Verdict: lockstep.Retry, RetryAt: wait, Did: "waiting for the grace time"}
+			it.out = &lockstep.Outcome{Delivery: it.lease(), Verdict: lockstep.Retry, RetryAt: wait, Did: "waiting for the grace time"}
 			continue
 		}
 		switch {

@@ -56,8 +56,27 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 	if err != nil {
 		return row, err
 	}
-	row.Counts.Read, err = e.captureAll(ctx, f)
+	before := f.state.snapshot()
+	row.Counts.Read, err = e.captureWhileDelivering(ctx, f, row.ID)
+	row.Counts = plus(row.Counts, minus(f.state.snapshot(), before))
 	return row, err
+}
+
+// captureWhileDelivering captures what changed; the flow's workers deliver meanwhile. What they leave, faults of the
+// target among it, is the drain's.
+func (e *Engine) captureWhileDelivering(ctx context.Context, f *Flow, run int64) (int64, error) {
+	work, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	for range max(1, f.Concurrency) {
+		wg.Go(func() {
+			if err := e.drainLoop(work, f, run, func() {}); err != nil {
+				e.log.Debug("delivery stopped while capturing", "flow", f.Name, "err", err)
+			}
+		})
+	}
+	return e.captureAll(ctx, f)
 }
 
 // needsFull tells whether a sync has to read everything: on request, without a tracker, before the first full sync

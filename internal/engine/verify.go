@@ -175,13 +175,11 @@ func (v *verify) readSource(ctx context.Context) error {
 // addSource maps a page of the source and marks where each record is expected in the target.
 func (v *verify) addSource(ctx context.Context, changes []lockstep.Change) error {
 	f := v.flow
-	items := make([]*item, 0, len(changes))
-	for _, c := range changes {
-		it := newItem(lockstep.Delivery{Flow: f.Name, Change: c, Captured: v.now()})
-		if c.Fault != nil {
-			v.fail(it, c.Fault)
+	items := f.newItems(changes, v.now())
+	for _, it := range items {
+		if it.change.Fault != nil {
+			v.fail(it, it.change.Fault)
 		}
-		items = append(items, it)
 	}
 	if err := v.links(ctx, items); err != nil {
 		return err

@@ -170,7 +170,7 @@ func TestRunEndsInGoodOrder(t *testing.T) {
 
 // A sync that is interrupted settles what it has, says so, ends with 130, and is gone on with.
 func TestSyncInterrupted(t *testing.T) {
-	dir := folder(t, 60_000)
+	dir := folder(t, 30_000)
 	c := start(t, dir, "sync", "-v")
 	c.until(t, "full sync started")
 	if err := c.Process.Signal(os.Interrupt); err != nil {
@@ -186,7 +186,7 @@ func TestSyncInterrupted(t *testing.T) {
 	if out, code := command(t, dir, "sync"); code != 0 {
 		t.Errorf("going on: code %d\n%s", code, out)
 	}
-	if out, code := command(t, dir, "verify"); code != 0 || !strings.Contains(out, "60,000") {
+	if out, code := command(t, dir, "verify"); code != 0 || !strings.Contains(out, "30,000") {
 		t.Errorf("verify: code %d\n%s", code, out)
 	}
 }

@@ -75,7 +75,7 @@ func (s *System) fetchByOffset(ctx context.Context, st *stream, v *view, wanted 
 			return false, err
 		}
 		key, known := r.key(w)
-		if !known || !wanted[key] {
+		if _, asked := wanted[key]; !known || !asked {
 			continue
 		}
 		more, err := st.give(v, r, w, &seen, give, bad)
@@ -83,7 +83,10 @@ func (s *System) fetchByOffset(ctx context.Context, st *stream, v *view, wanted 
 			return true, err
 		}
 	}
-	for key := range wanted {
+	for key, still := range wanted {
+		if !still {
+			continue
+		}
 		over, err := st.over(key)
 		if err != nil {
 			return false, err

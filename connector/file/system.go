@@ -91,18 +91,20 @@ func (s *System) Changes(ctx context.Context, r lockstep.Read, _ lockstep.Positi
 	return lockstep.Page{}, f
 }
 
-// Fetch finds the records of keys: in one pass over the files, or by their offsets where those are known.
+// Fetch finds the records of keys: in one pass over the files, or by their offsets where those are known. A key that
+// several rows have comes with each of them.
 func (s *System) Fetch(ctx context.Context, r lockstep.Read, keys []lockstep.Key) ([]lockstep.Record, error) {
-	wanted := make(map[lockstep.Key]bool, len(keys))
+	wanted := make(map[lockstep.Key]bool, len(keys)) // true: not found yet
 	for _, k := range keys {
 		wanted[k] = true
 	}
+	missing := len(wanted)
 	var out []lockstep.Record
 	err := s.look(ctx, r, nil, func(st *stream, v *view) error {
 		// A row that cannot be read may be a wanted one: to leave it out would say that it is not there (law 9).
 		var unread *lockstep.Fault
 		bad := func(key lockstep.Key, known bool, fault *lockstep.Fault) error {
-			if known && wanted[key] {
+			if _, asked := wanted[key]; known && asked {
 				return fault
 			}
 			if !known && unread == nil {
@@ -111,13 +113,15 @@ func (s *System) Fetch(ctx context.Context, r lockstep.Read, keys []lockstep.Key
 			return nil
 		}
 		give := func(key lockstep.Key, f value.Fields) bool {
-			if wanted[key] {
-				delete(wanted, key)
-				if !v.gone(f) {
-					out = append(out, v.record(key, f))
-				}
+			still, asked := wanted[key]
+			if still {
+				wanted[key] = false
+				missing--
 			}
-			return len(wanted) > 0
+			if asked && !v.gone(f) {
+				out = append(out, v.record(key, f))
+			}
+			return true // to the end: a second row with the key has to be seen
 		}
 		if len(wanted) == 0 {
 			return nil
@@ -126,9 +130,9 @@ func (s *System) Fetch(ctx context.Context, r lockstep.Read, keys []lockstep.Key
 		if err == nil && !done {
 			err = s.all(ctx, st, v, give, bad)
 		}
-		if err == nil && unread != nil && len(wanted) > 0 {
+		if err == nil && unread != nil && missing > 0 {
 			f := *unread
-			f.Err = fmt.Errorf("a row has no readable key, so it is not known whether %d records are there: %w", len(wanted), f.Err)
+			f.Err = fmt.Errorf("a row has no readable key, so it is not known whether %d records are there: %w", missing, f.Err)
 			return &f
 		}
 		return err

@@ -53,7 +53,7 @@ func (e *Engine) capture(ctx context.Context, fd *feed) (n int, more bool, err e
 		}
 		return 0, false, fmt.Errorf("changes: %w", fault)
 	}
-	changes, prints := fd.recent.news(page.Changes)
+	changes, prints := fd.recent.news(page.Changes, fd.read.Track.By == lockstep.Timestamp)
 	idle := len(changes) == 0 && !page.More
 	if idle && (time.Since(fd.savedAt) < idleSave || string(page.Next) == string(fd.stored)) {
 		fd.at = page.Next // the saved one is good, too: it only reads a little more again
@@ -128,24 +128,45 @@ func newRecent() *recent { return &recent{young: map[uint64]uint64{}} }
 // print is one captured state: hashes of its key and of all that was read.
 type print struct{ key, state uint64 }
 
-// news are the changes not captured before, with their prints to add once they are in the queue.
-func (r *recent) news(changes []lockstep.Change) ([]lockstep.Change, []print) {
-	out := make([]lockstep.Change, 0, len(changes))
-	prints := make([]print, 0, len(changes))
+// news are the changes not captured before, with their prints to add once they are in the queue. rows says that the
+// changes are rows as they are now, and not a log: a key that comes twice is that of two rows then, a doubled one, or
+// a deleted one and its successor. Neither is newer than the other, so they become one hint: a fetch tells (law 6).
+func (r *recent) news(changes []lockstep.Change, rows bool) ([]lockstep.Change, []print) {
+	all, first, again := make([]print, len(changes)), map[uint64]int{}, map[int]bool{}
 	var buf []byte
-	for _, c := range changes {
+	for i, c := range changes {
 		buf = append(buf[:0], c.Record.Key...)
-		p := print{key: xxh3.Hash(buf)}
+		all[i].key = xxh3.Hash(buf)
 		buf = append(buf, 0, byte(c.Op))
 		buf = append(append(buf, c.Record.Version...), 0)
 		buf = value.AppendTagged(buf, c.Record.Fields)
-		p.state = xxh3.Hash(buf)
+		all[i].state = xxh3.Hash(buf)
+		if !rows {
+			continue
+		}
+		if one, there := first[all[i].key]; there && changes[one].Record.Key == c.Record.Key {
+			all[one].state += all[i].state
+			again[one], again[i] = true, true
+		} else if !there {
+			first[all[i].key] = i
+		}
+	}
+	out := make([]lockstep.Change, 0, len(changes))
+	prints := make([]print, 0, len(changes))
+	for i, c := range changes {
+		p := all[i]
+		if again[i] && first[p.key] != i {
+			continue
+		}
 		last, ok := r.young[p.key]
 		if !ok {
 			last, ok = r.old[p.key]
 		}
 		if ok && last == p.state {
 			continue
+		}
+		if again[i] {
+			c = lockstep.Change{Record: lockstep.Record{Key: c.Record.Key, At: c.Record.At}, Hint: true}
 		}
 		out, prints = append(out, c), append(prints, p)
 	}

@@ -29,6 +29,7 @@ type item struct {
 	match  string       // the match values as one text, where there are match fields
 
 	looked bool             // theirs is known
+	same   bool             // theirs is level with our image, but not linked yet
 	theirs *lockstep.Record // nil: not there
 	evict  *lockstep.Link   // a link to the same target record whose source record is gone
 
@@ -64,6 +65,18 @@ var nothing = &lockstep.Outcome{Verdict: lockstep.Done, Did: "level"}
 func (it *item) key() lockstep.Key { return it.change.Record.Key }
 
 func (it *item) known() bool { return it.link.ID != 0 }
+
+// unmapped is the item as it was before it was mapped.
+func (it *item) unmapped() *item {
+	it.out, it.op, it.image, it.digest, it.target, it.match = nil, it.change.Op, value.Fields{}, "", "", ""
+	return it
+}
+
+// blind tells whether a create may have taken effect of which nothing is known any more (law 5): what was tried was a
+// hint, which keeps no image, or an image that cannot be mapped now.
+func (it *item) blind() bool {
+	return it.delivery.Tried && !it.known() && it.target == "" && it.match == "" && (it.delivery.Change.Hint || it.change.Record.Fields.Len() > 0)
+}
 
 // done closes the item as brought level, or as nothing to do.
 func (it *item) done(did string) {

@@ -9,9 +9,15 @@ import (
 
 // react is what the engine does with a delivery that met a fault: the table of lockstep.FaultKinds as code.
 func (f *Flow) react(d lockstep.Delivery, fault *lockstep.Fault, now time.Time) lockstep.Outcome {
+	kind := fault.Kind
+	if kind == lockstep.NotFound && d.Tried { // it was looked for, not found and to be created: this is no answer
+		kind = lockstep.Unclassified
+	}
 	fault = fault.On(f.about(d.Change.Record.Key)).On(lockstep.About{System: f.TargetSystem, Stream: f.To.Name})
 	o := lockstep.Outcome{Delivery: d, Verdict: lockstep.Retry, Fault: fault, Tried: fault.Unknown}
-	switch fault.Kind {
+	switch kind {
+	case lockstep.NotFound: // looking finds it gone, and an update becomes a create
+		o.RetryAt, o.Tried = now, true
 	case lockstep.Invalid:
 		o.Verdict = lockstep.Park
 	case lockstep.Waiting:
@@ -21,9 +27,7 @@ func (f *Flow) react(d lockstep.Delivery, fault *lockstep.Fault, now time.Time) 
 			o.RetryAt = now.Add(time.Hour) // the link wakes it; this only guards against a link made out of our sight
 		}
 	case lockstep.Conflict:
-		o.RetryAt = now.Add(200 * time.Millisecond)
-	case lockstep.NotFound: // looking finds it gone, and an update becomes a create
-		o.RetryAt, o.Tried = now, true
+		o.RetryAt = now.Add(waitPause(now.Sub(d.Captured)))
 	case lockstep.Throttled:
 		o.RetryAt = now.Add(max(fault.Wait, time.Second))
 	case lockstep.Unavailable, lockstep.Denied, lockstep.Lost, lockstep.Broken:

@@ -116,14 +116,14 @@ func (w *worker) mapAll(ctx context.Context, items []*item) error {
 			return "0", true // any key: the result is thrown away
 		})
 		if asked {
-			it.out = nil
-			again = append(again, it)
+			again = append(again, it.unmapped())
 		}
 	}
 	if len(again) == 0 {
 		return nil
 	}
-	if err := w.resolve(ctx, refs); err != nil {
+	left, err := w.resolve(ctx, refs)
+	if err != nil {
 		return err
 	}
 	for _, it := range again {
@@ -131,12 +131,17 @@ func (w *worker) mapAll(ctx context.Context, items []*item) error {
 			key, ok := refs[ref]
 			return key, ok && key != ""
 		})
+		if it.out != nil && it.out.For != nil && left[*it.out.For] { // there is a link that would wake it at once, for ever
+			it.out.Verdict, it.out.For, it.out.RetryAt = lockstep.Retry, nil, w.now().Add(waitPause(w.now().Sub(it.delivery.Captured)))
+		}
 	}
 	return nil
 }
 
-// resolve fills in the target keys of references; those that have no link yet stay empty.
-func (w *worker) resolve(ctx context.Context, refs map[lockstep.Ref]lockstep.Key) error {
+// resolve fills in the target keys of references; those that have no link yet stay empty, and those whose link says
+// that the source's record is gone, which are left.
+func (w *worker) resolve(ctx context.Context, refs map[lockstep.Ref]lockstep.Key) (left map[lockstep.Ref]bool, err error) {
+	left = map[lockstep.Ref]bool{}
 	byFlow := map[string][]lockstep.Key{}
 	for ref := range refs {
 		byFlow[ref.Flow] = append(byFlow[ref.Flow], ref.Key)
@@ -148,16 +153,20 @@ func (w *worker) resolve(ctx context.Context, refs map[lockstep.Ref]lockstep.Key
 		}
 		states, err := w.store.Links(ctx, name, keys)
 		if err != nil {
-			return fmt.Errorf("links of %s: %w", name, err)
+			return nil, fmt.Errorf("links of %s: %w", name, err)
 		}
 		for i, key := range keys {
-			end := states[i].Link.End(side.Other())
-			if states[i].Link.ID != 0 && end.Digest != gone {
-				refs[lockstep.Ref{Flow: name, Key: key}] = end.Key
+			end, ref := states[i].Link.End(side.Other()), lockstep.Ref{Flow: name, Key: key}
+			switch {
+			case states[i].Link.ID == 0:
+			case end.Digest == gone:
+				left[ref] = true
+			default:
+				refs[ref] = end.Key
 			}
 		}
 	}
-	return nil
+	return left, nil
 }
 
 func (w *worker) mapOne(it *item, resolve mapping.Resolver) {
@@ -202,19 +211,26 @@ func (w *worker) compare(items []*item) {
 			if end.Digest == gone {
 				it.done("level")
 			}
+		case it.blind(): // law 5
+			w.fail(it, lockstep.NewFault(lockstep.CodeBlind, errors.New("a create has an unknown outcome, and the source's record is gone, so nothing tells where to look")))
 		case !it.look || (it.target == "" && it.match == ""):
 			it.done("level") // never there, as far as we ever wrote
 		}
 	}
 }
 
-// lookups sets look where a record is met for the first time and the target's key alone does not find it.
+// lookups sets look where a record is met for the first time and the target's key alone does not find it, or is not
+// the only spelling of it, and where a record is to be disabled: one that is gone is not made again for that.
 func (w *worker) lookups(items []*item) {
-	if w.flow.matchIsKey() {
-		return
-	}
+	byKey := w.flow.matchIsKey()
 	for _, it := range items {
-		if it.op == lockstep.Upsert && !it.known() && it.match != "" {
+		switch {
+		case it.op == lockstep.Delete && it.known():
+			it.look = it.look || w.flow.OnDelete == DisableRecord
+		case it.op == lockstep.Delete || it.known():
+		case byKey:
+			it.look = it.look || w.flow.To.FoldKeys
+		case it.match != "":
 			it.look = true
 		}
 	}
@@ -237,6 +253,7 @@ func (w *worker) lookAt(ctx context.Context, items []*item) {
 			byMatch = append(byMatch, it)
 		case it.target != "":
 			byKey = append(byKey, it)
+		case !it.delivery.Tried: // never sent: there is nothing to find
 		default:
 			w.fail(it, lockstep.NewFault(lockstep.CodeBlind, errors.New("a create has an unknown outcome, the target chooses the key, and no match fields are set")))
 		}
@@ -269,6 +286,9 @@ func (w *worker) fetchTheirs(ctx context.Context, items []*item) {
 	}
 	for _, it := range items {
 		it.looked, it.theirs = true, byKey[w.flow.fold(it.target)]
+		if it.theirs != nil && !it.known() {
+			it.target = it.theirs.Key // as the target spells it, so that claims find it
+		}
 	}
 }
 
@@ -326,8 +346,10 @@ func (w *worker) judge(it *item) {
 		w.fail(it, err)
 	case same && it.known() && it.link.End(w.flow.Side.Other()).Digest == it.digest:
 		it.done("level") // the link says so already
-	case same:
+	case same && it.known():
 		w.level(it, "level", it.theirs.Version)
+	case same:
+		it.same = true // level once the claim to it holds
 	}
 }
 
@@ -340,8 +362,20 @@ func unlinkOf(it *item) *lockstep.Link {
 }
 
 // claim keeps a target record with the one source record it belongs to (law 3): a second claimant is parked, unless
-// the first one's source record is gone.
+// the first one's source record is gone. A claim to a record that is level already needs no write.
 func (w *worker) claim(ctx context.Context, items []*item) error {
+	if err := w.claims(ctx, items); err != nil {
+		return err
+	}
+	for _, it := range live(items) {
+		if it.same {
+			w.level(it, "level", it.theirs.Version)
+		}
+	}
+	return nil
+}
+
+func (w *worker) claims(ctx context.Context, items []*item) error {
 	var asked []*item
 	var keys []lockstep.Key
 	first := map[lockstep.Key]*item{}
@@ -373,33 +407,51 @@ func (w *worker) claim(ctx context.Context, items []*item) error {
 	if err != nil {
 		return fmt.Errorf("links by target: %w", err)
 	}
-	return w.evict(ctx, asked, owners)
+	w.evict(ctx, asked, owners)
+	return nil
 }
 
 // evict asks the source whether the owners of claimed target records are still there.
-func (w *worker) evict(ctx context.Context, asked []*item, owners []lockstep.Link) error {
-	var held []int
-	var keys []lockstep.Key
+func (w *worker) evict(ctx context.Context, asked []*item, owners []lockstep.Link) {
+	var held []*item
+	var owned []lockstep.Link
 	for i, it := range asked {
-		owner := owners[i].End(w.flow.Side).Key
-		if owners[i].ID == 0 || owner == it.key() {
-			continue
+		if owners[i].ID != 0 && owners[i].End(w.flow.Side).Key != it.key() {
+			held, owned = append(held, it), append(owned, owners[i])
 		}
-		held, keys = append(held, i), append(keys, owner)
 	}
+	w.evictHeld(ctx, held, owned)
+}
+
+// evictHeld asks by halves, so that an owner that cannot be read hurts only its claimant (law 4).
+func (w *worker) evictHeld(ctx context.Context, held []*item, owners []lockstep.Link) {
 	if len(held) == 0 {
-		return nil
+		return
+	}
+	keys := make([]lockstep.Key, len(held))
+	for i := range owners {
+		keys[i] = owners[i].End(w.flow.Side).Key
 	}
 	found, err := w.flow.Source.Fetch(ctx, w.flow.Read, keys)
 	if err != nil {
-		return fmt.Errorf("fetch the owners of claimed records: %w", err)
+		fault := *lockstep.FaultOf(err).On(lockstep.About{System: w.flow.SourceSystem, Stream: w.flow.From.Name})
+		fault.Unknown, fault.Err = false, fmt.Errorf("fetch the owner of a claimed record: %w", fault.Err) // reading changes nothing
+		if half := len(held) / 2; half > 0 && perRecord(&fault) {
+			w.evictHeld(ctx, held[:half], owners[:half])
+			w.evictHeld(ctx, held[half:], owners[half:])
+			return
+		}
+		for _, it := range held {
+			w.fail(it, &fault)
+		}
+		return
 	}
 	there := map[lockstep.Key]bool{}
 	for _, r := range found {
 		there[r.Key] = true
 	}
-	for _, i := range held {
-		it, owner := asked[i], owners[i]
+	for i, it := range held {
+		owner := owners[i]
 		switch {
 		case there[owner.End(w.flow.Side).Key]:
 			w.claimed(it, owner.End(w.flow.Side.Other()).Key, owner.End(w.flow.Side).Key)
@@ -409,7 +461,6 @@ func (w *worker) evict(ctx context.Context, asked []*item, owners []lockstep.Lin
 			it.evict = &owner
 		}
 	}
-	return nil
 }
 
 func (w *worker) claimed(it *item, target, owner lockstep.Key) {

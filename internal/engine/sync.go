@@ -130,7 +130,7 @@ func (e *Engine) drain(ctx context.Context, flows []string, rows []lockstep.Run,
 	var mu sync.Mutex
 	var errs []error
 	progress := time.Now()
-	active := make([]*Flow, 0, len(flows))
+	active, givenUp := make([]*Flow, 0, len(flows)), map[*Flow]bool{}
 	before := make([]lockstep.Counts, len(flows))
 	for i, name := range flows {
 		f, err := e.flow(name)
@@ -139,6 +139,8 @@ func (e *Engine) drain(ctx context.Context, flows []string, rows []lockstep.Run,
 		}
 		before[i] = f.state.snapshot()
 		active = append(active, f)
+		work, giveUp := context.WithCancel(work)
+		defer giveUp()
 		for range max(1, f.Concurrency) {
 			wg.Go(func() {
 				err := e.drainLoop(work, f, rows[i].ID, func() {
@@ -150,14 +152,20 @@ func (e *Engine) drain(ctx context.Context, flows []string, rows []lockstep.Run,
 					mu.Lock()
 					defer mu.Unlock()
 					errs = append(errs, err)
+					givenUp[f] = true
+					giveUp()
 				}
 			})
 		}
 	}
-	err := e.untilIdle(ctx, active, opt, func() bool {
+	err := e.untilIdle(ctx, active, opt, func(f *Flow) bool {
 		mu.Lock()
 		defer mu.Unlock()
-		return time.Since(progress) > patience || len(errs) > 0
+		return givenUp[f]
+	}, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Since(progress) > patience
 	})
 	stop()
 	wg.Wait()
@@ -173,6 +181,7 @@ func (e *Engine) drain(ctx context.Context, flows []string, rows []lockstep.Run,
 func (e *Engine) drainLoop(ctx context.Context, f *Flow, run int64, moved func()) error {
 	w := e.worker(f, run)
 	for failures := 0; ctx.Err() == nil; {
+		before := f.state.snapshot()
 		n, fault, err := w.deliver(ctx)
 		switch {
 		case err != nil:
@@ -189,7 +198,9 @@ func (e *Engine) drainLoop(ctx context.Context, f *Flow, run int64, moved func()
 			_ = sleep(ctx, max(fault.Wait, f.Retry.pause(failures-1)))
 		case n > 0:
 			failures = 0
-			moved()
+			if f.state.snapshot() != before { // what is only put off moves nothing
+				moved()
+			}
 		default:
 			wait, cancel := context.WithTimeout(ctx, time.Second)
 			_ = e.store.Wait(wait, f.Name)
@@ -200,11 +211,14 @@ func (e *Engine) drainLoop(ctx context.Context, f *Flow, run int64, moved func()
 }
 
 // untilIdle returns when no entry of the flows is ready or leased, and those that back off or wait have been given
-// their time.
-func (e *Engine) untilIdle(ctx context.Context, flows []*Flow, opt SyncOptions, tired func() bool) error {
+// their time. Flows that are given up keep what they have.
+func (e *Engine) untilIdle(ctx context.Context, flows []*Flow, opt SyncOptions, givenUp func(*Flow) bool, tired func() bool) error {
 	for ctx.Err() == nil {
 		busy, later := false, false
 		for _, f := range flows {
+			if givenUp(f) {
+				continue
+			}
 			s, err := e.store.Status(ctx, f.Name)
 			if err != nil {
 				return fmt.Errorf("status: %w", err)

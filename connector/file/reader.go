@@ -68,6 +68,22 @@ func (r *reader) start(maxRow int) error {
 		}
 		r.index[name] = i
 	}
+	return r.whole()
+}
+
+// whole refuses a file that lacks a column which the settings declare: all its values would read as null. In a file
+// that we wrote ourselves a column may be newer than the file.
+func (r *reader) whole() error {
+	if r.d.man != nil && r.d.man.Stream != nil {
+		return nil
+	}
+	for _, f := range r.d.conf.fields {
+		if _, there := r.index[f.Name]; !there {
+			fault := lockstep.Faultf(lockstep.CodeNoField, "the file has no column %q, which is declared", f.Name)
+			fault.Next = "Mend the file's header, or take the field out of `fields:`."
+			return fault.On(lockstep.About{Field: f.Name})
+		}
+	}
 	return nil
 }
 

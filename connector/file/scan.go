@@ -115,6 +115,9 @@ func (s *System) scan(ctx context.Context, r lockstep.Read, from lockstep.Positi
 			return lockstep.Page{}, err
 		}
 	}
+	if len(d.files) == 0 {
+		return lockstep.Page{}, missing(d)
+	}
 	v, err := d.view(r)
 	if err != nil {
 		return lockstep.Page{}, err
@@ -135,9 +138,6 @@ func (s *System) scan(ctx context.Context, r lockstep.Read, from lockstep.Positi
 
 // place is a cursor at from: the one that ended there, or a new one.
 func (s *System) place(st *stream, d *def, from lockstep.Position) (*cursor, error) {
-	if len(d.files) == 0 {
-		return nil, missing(d)
-	}
 	st.seen = true
 	set, err := identity(d.files)
 	if err != nil {

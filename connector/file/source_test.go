@@ -409,3 +409,29 @@ func TestFetchOfADoubledKey(t *testing.T) {
 		})
 	}
 }
+
+// A declared column that a file lacks does not read as null; in a file of our own it is one that is newer.
+func TestDeclaredColumnIsMissing(t *testing.T) {
+	dir := t.TempDir()
+	sys := mustOpen(t, dir, map[string]lockstep.Settings{"p": {"key": []string{"id"}, "fields": []string{"id text", "name text"}}})
+	write(t, dir, "p.csv", "id,title\na,one\n")
+	_, err := scanAll(t, sys, "p", 10, "id", "name")
+	wantFault(t, err, lockstep.CodeNoField, "name")
+	_, err = sys.Fetch(t.Context(), lockstep.Read{Stream: "p", Fields: []string{"id", "name"}}, []lockstep.Key{"a"})
+	wantFault(t, err, lockstep.CodeNoField, "name")
+	write(t, dir, "p.csv", "id,title,name\na,one,two\n")
+	if changes, err := scanAll(t, sys, "p", 10, "id", "name"); err != nil || len(changes) != 1 {
+		t.Errorf("mended: %v, %v", changes, err)
+	}
+	out := t.TempDir()
+	old := mustOpen(t, out, map[string]lockstep.Settings{"q": {"key": []string{"id"}, "fields": []string{"id text"}}})
+	applyAll(t, old, "q", upsert("a"))
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	grown := mustOpen(t, out, map[string]lockstep.Settings{"q": {"key": []string{"id"}, "fields": []string{"id text", "name text"}}})
+	applyAll(t, grown, "q", upsert("b", "name", "two"))
+	if changes, err := scanAll(t, grown, "q", 10, "id", "name"); err != nil || len(changes) != 2 {
+		t.Errorf("a file that grew a column: %v, %v", changes, err)
+	}
+}

@@ -159,13 +159,21 @@ func (s *System) sweep(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Column
 		q.args = bytesOf(sweep.After)
 	}
 	end := sqlkit.Feed{Horizon: sweep.Next}.Position()
-	page, err := s.page(ctx, q, l, end, func(keys, extra []string) lockstep.Position {
+	place := func(keys, extra []string) lockstep.Position {
 		after := sweep
 		after.After = append([]string{extra[0]}, keys...)
 		return sqlkit.Feed{Horizon: feed.Horizon, Sweep: &after}.Position()
-	})
-	if err != nil {
-		return page, err
+	}
+	var page lockstep.Page
+	ok := false
+	if len(sweep.After) > 0 {
+		page, ok = s.goOn(ctx, *q, string(feed.Position()), l, place)
+	}
+	if !ok {
+		var err error
+		if page, err = s.page(ctx, q, l, end, place); err != nil {
+			return page, err
+		}
 	}
 	if !page.More {
 		page.Next, page.UpTo = end, sweep.Next.Clock

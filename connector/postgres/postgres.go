@@ -45,7 +45,7 @@ func (connector) Open(_ context.Context, s lockstep.Settings) (lockstep.System, 
 	if s.Text("dsn") == "" {
 		return nil, lockstep.Faultf(lockstep.CodeConfig, "postgres needs a dsn")
 	}
-	sys := &System{options: sqlkit.ReadOptions(s), schema: s.Text("schema")}
+	sys := &System{options: sqlkit.ReadOptions(s), schema: s.Text("schema"), cursors: map[*sqlkit.Plan]*cursor{}}
 	for _, p := range []struct {
 		pool  **pgxpool.Pool
 		write bool
@@ -71,6 +71,8 @@ type System struct {
 	mu     sync.Mutex
 	tables map[string]*sqlkit.Table
 	direct map[string]bool // streams found empty: COPY goes straight into them
+	// cursors are those of sweeps under way; nil once the system is closed.
+	cursors map[*sqlkit.Plan]*cursor
 }
 
 var (
@@ -82,6 +84,7 @@ var (
 
 // Close closes all connections.
 func (s *System) Close() error {
+	s.closeCursors()
 	for _, pool := range []*pgxpool.Pool{s.reader, s.writer} {
 		if pool != nil {
 			pool.Close()

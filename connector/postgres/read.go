@@ -25,7 +25,8 @@ type query struct {
 	gone  bool   // the last extra column tells a soft delete
 	// doubles says that rows may share a key: a page does not end among them, for the place behind a key passes all.
 	doubles bool
-	rows    int // LIMIT, or 0
+	rows    int  // LIMIT, or 0
+	fetch   bool // the rows come from the connection's cursor
 	args    [][]byte
 	large   int // a record over so many bytes is a fault
 }
@@ -151,7 +152,11 @@ func (s *System) collect(ctx context.Context, q *query, begin func(), each func(
 }
 
 func (c link) decodeRows(ctx context.Context, q *query, guarded bool, each func(*row) error) error {
-	rr := c.pg.ExecParams(ctx, q.sql(guarded), q.args, nil, nil, nil)
+	sql, args := q.sql(guarded), q.args
+	if q.fetch {
+		sql, args = "FETCH FORWARD "+strconv.Itoa(q.rows)+" FROM lockstep_sweep", nil
+	}
+	rr := c.pg.ExecParams(ctx, sql, args, nil, nil, nil)
 	d := newDecoder(q)
 	var failed error
 	for failed == nil && rr.NextRow() {

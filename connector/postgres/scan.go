@@ -63,8 +63,17 @@ func (s *System) scanKeys(ctx context.Context, p *sqlkit.Plan, place sqlkit.Plac
 // page collects a page of l. start is its position if it stays empty; place is the position behind a row, told by the
 // cells of its key and those of the extra columns.
 func (s *System) page(ctx context.Context, q *query, l lockstep.Limit, start lockstep.Position, place func(keys, extra []string) lockstep.Position) (lockstep.Page, error) {
+	return s.pageBy(ctx, q, l, start, place, func(begin func(), each func(*row) error) error { return s.collect(ctx, q, begin, each) })
+}
+
+// pageBy is page with its own way to run the query.
+func (s *System) pageBy(ctx context.Context, q *query, l lockstep.Limit, start lockstep.Position, place func(keys, extra []string) lockstep.Position,
+	collect func(begin func(), each func(*row) error) error,
+) (lockstep.Page, error) {
 	wanted := q.plan.Rows(l)
-	q.rows = wanted + 1 // one more tells whether there is more
+	if q.rows = wanted; !q.fetch {
+		q.rows++ // one more tells whether there is more; a cursor would have passed it
+	}
 	var page lockstep.Page
 	var bytes, seen int
 	var last mark
@@ -73,7 +82,7 @@ func (s *System) page(ctx context.Context, q *query, l lockstep.Limit, start loc
 	begin := func() {
 		page, bytes, seen, run = lockstep.Page{Next: start, Changes: make([]lockstep.Change, 0, wanted)}, 0, 0, 0
 	}
-	err := s.collect(ctx, q, begin, func(r *row) error {
+	err := collect(begin, func(r *row) error {
 		if seen == wanted || (l.Bytes > 0 && seen > 0 && bytes+r.size > l.Bytes) {
 			page.More = true
 			return errEnough
@@ -91,6 +100,7 @@ func (s *System) page(ctx context.Context, q *query, l lockstep.Limit, start loc
 	if err != nil && err != errEnough {
 		return lockstep.Page{}, err
 	}
+	page.More = page.More || seen == q.rows
 	if q.doubles && page.More && run > 0 { // more rows may have the last key: they come together, on the next page
 		page.Changes, last = page.Changes[:run], before
 	}

@@ -69,6 +69,11 @@ func (b *builder) flow(f *config.Flow) *engine.Flow {
 	if m == nil {
 		return nil
 	}
+	if to.ServerKeys && containsAll(m.Writes(), to.Key) { // the target could choose the key; this mapping does
+		own := *to
+		own.ServerKeys = false
+		to = &own
+	}
 	out := &engine.Flow{
 		FlowDef:      defOf(f),
 		SourceSystem: f.From.System,

@@ -36,7 +36,6 @@ flows:
   items:
     from: {system: shop, stream: items, track: {by: timestamp, field: updated_at, every: 1s}}
     to: {system: copy, stream: items}
-    match: id
     full: {every: 4s}
     map: {id: id, sku: sku, title: name, price: price, qty: qty, note: note, changed_at: updated_at}
     deletes: {max_share: 100%%, max: 1000000}

@@ -59,7 +59,6 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 	before := f.state.snapshot()
 	row.Counts.Read, err = e.captureWhileDelivering(ctx, f, row.ID)
 	row.Counts = plus(row.Counts, minus(f.state.snapshot(), before))
-	row.Fault = lockstep.FaultOf(err)
 	return row, err
 }
 
@@ -93,7 +92,7 @@ func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool,
 	if err != nil {
 		return false, err
 	}
-	if owed(rows) {
+	if len(rows) > 0 && (rows[0].State == lockstep.Running || rows[0].State == lockstep.Interrupted) {
 		return true, nil
 	}
 	for _, row := range rows {
@@ -247,11 +246,8 @@ func (e *Engine) endRow(ctx context.Context, row *lockstep.Run, c lockstep.Count
 	row.Counts = plus(row.Counts, c)
 	if row.Kind != lockstep.FullRun {
 		row.State, row.Ended = lockstep.Finished, time.Now()
-		if row.Fault != nil {
-			row.State = lockstep.Failed
-		}
 		if ctx.Err() != nil {
-			row.State, row.Fault = lockstep.Interrupted, nil
+			row.State = lockstep.Interrupted
 		}
 	}
 	return e.store.SaveRun(context.WithoutCancel(ctx), *row)

@@ -22,6 +22,8 @@ type feed struct {
 	limit  lockstep.Limit
 	flows  []*Flow
 
+	opening sync.Mutex // held while a full sync begins: it may reset the feed
+
 	mu      sync.Mutex
 	loaded  bool
 	stored  lockstep.Position // the checkpoint
@@ -153,12 +155,16 @@ func (r *recent) news(changes []lockstep.Change, rows bool) ([]lockstep.Change, 
 	}
 	out := make([]lockstep.Change, 0, len(changes))
 	prints := make([]print, 0, len(changes))
+	here := map[uint64]uint64{} // a record that changed and changed back within the page is news twice
 	for i, c := range changes {
 		p := all[i]
 		if again[i] && first[p.key] != i {
 			continue
 		}
-		last, ok := r.young[p.key]
+		last, ok := here[p.key]
+		if !ok {
+			last, ok = r.young[p.key]
+		}
 		if !ok {
 			last, ok = r.old[p.key]
 		}
@@ -168,6 +174,7 @@ func (r *recent) news(changes []lockstep.Change, rows bool) ([]lockstep.Change, 
 		if again[i] {
 			c = lockstep.Change{Record: lockstep.Record{Key: c.Record.Key, At: c.Record.At}, Hint: true}
 		}
+		here[p.key] = p.state
 		out, prints = append(out, c), append(prints, p)
 	}
 	return out, prints

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
@@ -27,6 +28,9 @@ func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
 	unlock, err := w.process(ctx, items)
 	defer unlock()
 	if err != nil { // the store: nothing was written
+		fault := *lockstep.FaultOf(err)
+		fault.Unknown = false
+		err = &fault
 		for _, it := range live(items) {
 			w.fail(it, err)
 		}
@@ -44,6 +48,11 @@ func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
 		return 0, nil, fmt.Errorf("settle: %w", err)
 	}
 	w.flow.state.count(outcomes)
+	for i := range outcomes {
+		if outcomes[i].Link != nil && outcomes[i].Unlink != nil { // another record's link went: who read it looks again
+			w.flow.state.moves.Add(1)
+		}
+	}
 	return len(items), fault, nil
 }
 
@@ -51,7 +60,7 @@ func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
 func (w *worker) process(ctx context.Context, items []*item) (unlock func(), err error) {
 	unlock = func() {}
 	w.refresh(ctx, items)
-	pages := w.flow.state.pages.Load()
+	moves := w.flow.state.moves.Load()
 	if err := w.links(ctx, live(items)); err != nil {
 		return unlock, err
 	}
@@ -63,52 +72,81 @@ func (w *worker) process(ctx context.Context, items []*item) (unlock func(), err
 			it.target = it.link.End(w.flow.Side.Other()).Key
 		}
 	}
-	unlock = w.lock(live(items), func(it *item) {
-		it.out = &lockstep.Outcome{Delivery: it.delivery, Verdict: lockstep.Retry, RetryAt: w.now().Add(50 * time.Millisecond), Did: "another writer has the target record"}
-	})
-	if w.flow.state.pages.Load() != pages { // a full sync settled a page between our look at the links and the locks
+	free := w.lock(live(items), w.later)
+	unlock = free
+	if w.flow.state.moves.Load() != moves { // links were changed between our look at them and the locks
 		if err := w.links(ctx, live(items)); err != nil {
 			return unlock, err
 		}
 		for _, it := range live(items) {
-			if it.known() {
-				it.target = it.link.End(w.flow.Side.Other()).Key
+			if to := it.link.End(w.flow.Side.Other()).Key; it.known() && it.target != to {
+				it.target = to
+				w.later(it) // its lock is on another record
 			}
 		}
 	}
-	return unlock, w.bring(ctx, items)
+	found, err := w.bring(ctx, items)
+	return func() { found(); free() }, err
 }
 
-// bring takes items whose links and images are known through the rest: compare, look, claim, write.
-func (w *worker) bring(ctx context.Context, items []*item) error {
+// later puts an item off that another writer keeps from being written.
+func (w *worker) later(it *item) {
+	it.out = &lockstep.Outcome{Delivery: it.delivery, Verdict: lockstep.Retry, RetryAt: w.now().Add(50 * time.Millisecond), Did: "another writer has the target record"}
+}
+
+// bring takes items whose links and images are known through the rest: compare, look, claim, write. A record that the
+// look found by match fields is locked by its key, too: others may know it by that (law 3).
+func (w *worker) bring(ctx context.Context, items []*item) (unlock func(), err error) {
 	w.compare(live(items))
 	w.lookups(live(items))
+	before := map[*item]lockstep.Key{}
+	for _, it := range live(items) {
+		before[it] = it.target
+	}
 	w.lookAt(ctx, live(items))
+	var found []*item
+	var names [][]string
+	for _, it := range live(items) {
+		if it.theirs != nil && w.flow.fold(it.target) != w.flow.fold(before[it]) {
+			found, names = append(found, it), append(names, []string{w.flow.keyLock(it.target)})
+		}
+	}
+	unlock = w.hold(found, names, w.later)
 	if err := w.claim(ctx, live(items)); err != nil {
-		return err
+		return unlock, err
 	}
 	w.write(ctx, live(items))
-	return nil
+	return unlock, nil
 }
 
 // lock takes the locks of the items' target records, of both records where one moves. Items whose record is taken
 // are given to taken.
 func (w *worker) lock(items []*item, taken func(*item)) (unlock func()) {
-	names := make([]string, 0, len(items))
-	second := make([]string, len(items))
+	names := make([][]string, len(items))
 	for i, it := range items {
-		names = append(names, w.flow.lockName(it))
+		names[i] = w.flow.lockNames(it)
 		if to, moved := w.moved(it); moved {
-			second[i] = w.flow.lockName(&item{target: to})
+			names[i] = append(names[i], w.flow.keyLock(to))
 		}
 	}
-	got, got2 := w.locks.try(names), w.locks.try(second)
+	return w.hold(items, names, taken)
+}
+
+// hold takes all locks that are named for each item (law 3).
+func (w *worker) hold(items []*item, names [][]string, taken func(*item)) (unlock func()) {
+	all := make([]string, 0, len(items))
+	for i := range items {
+		all = append(all, names[i]...)
+	}
+	got := w.locks.try(all)
+	at := 0
 	for i, it := range items {
-		if !got[i] || !got2[i] {
+		if slices.Contains(got[at:at+len(names[i])], false) {
 			taken(it)
 		}
+		at += len(names[i])
 	}
-	return func() { w.locks.free(names, got); w.locks.free(second, got2) }
+	return func() { w.locks.free(all, got) }
 }
 
 // worst is the fault that the flow as a whole has to react to, nil for none.

@@ -37,6 +37,7 @@ type place struct {
 	Mapping string       `json:"mapping"`
 	Allowed bool         `json:"allowed,omitempty"`
 	Deep    bool         `json:"deep,omitempty"`
+	Reset   bool         `json:"reset,omitempty"` // the run makes good what its feed skipped
 }
 
 const (
@@ -52,7 +53,8 @@ type fullRun struct {
 	row   lockstep.Run
 	place place
 	seen  *bitmap
-	saved time.Time // when the place was settled last
+	saved time.Time       // when the place was settled last
+	sure  lockstep.Counts // as they were then
 }
 
 // Full runs or resumes a full sync of a flow: it reads the whole source, sends what differs from the links, and
@@ -77,6 +79,11 @@ func (e *Engine) Full(ctx context.Context, flow string, opt FullOptions) (lockst
 
 // openFull finds the unfinished run or starts a new one.
 func (e *Engine) openFull(ctx context.Context, f *Flow, opt FullOptions) (*fullRun, error) {
+	if f.delta() { // flows of one feed that begin together reset it once
+		fd := e.feeds[f.Feed]
+		fd.opening.Lock()
+		defer fd.opening.Unlock()
+	}
 	lost, err := e.unfollowed(ctx, f)
 	if err != nil {
 		return nil, err
@@ -87,7 +94,7 @@ func (e *Engine) openFull(ctx context.Context, f *Flow, opt FullOptions) (*fullR
 		return nil, err
 	}
 	if resumable {
-		r := &fullRun{worker: e.worker(f, row.ID), opt: opt, row: row}
+		r := &fullRun{worker: e.worker(f, row.ID), opt: opt, row: row, sure: row.Counts}
 		if err := json.Unmarshal(row.Place, &r.place); err != nil {
 			return nil, lockstep.NewFault(lockstep.CodePosition, fmt.Errorf("place of run %d: %w", row.ID, err)).On(f.about(""))
 		}
@@ -99,38 +106,84 @@ func (e *Engine) openFull(ctx context.Context, f *Flow, opt FullOptions) (*fullR
 	if err != nil {
 		return nil, err
 	}
-	p := place{Phase: phaseScan, MaxID: maxID, Linked: linked, Mapping: f.Mapping.Hash(), Allowed: opt.AllowDeletes, Deep: opt.Deep}
+	p := place{Phase: phaseScan, MaxID: maxID, Linked: linked, Mapping: f.Mapping.Hash(), Allowed: opt.AllowDeletes, Deep: opt.Deep, Reset: lost}
 	row, err = e.store.StartRun(ctx, lockstep.Run{Flow: f.Name, Kind: lockstep.FullRun, State: lockstep.Running, Started: time.Now(), Place: p.encode()})
 	if err != nil {
 		return nil, err
 	}
 	r := &fullRun{worker: e.worker(f, row.ID), opt: opt, row: row, place: p, seen: newBitmap(nil)}
 	if lost { // the delta misses nothing from here on; the run's row is there already, so this full sync will be finished
-		err = e.resetFeed(ctx, e.feeds[f.Feed])
+		for _, other := range e.feeds[f.Feed].flows {
+			if other != f && err == nil {
+				err = e.owe(ctx, other)
+			}
+		}
+		if err == nil {
+			err = e.resetFeed(ctx, e.feeds[f.Feed])
+		}
 	}
 	return r, err
+}
+
+// owe makes a full sync of a flow due because its feed is about to skip what was lost (law 1): the run that it leaves
+// has no place to go on from, so the next full sync begins anew. A flow that never had one has it due anyway.
+func (e *Engine) owe(ctx context.Context, f *Flow) error {
+	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 1})
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	row := rows[0]
+	row.Note = "the position was lost: everything is read once"
+	if (row.State == lockstep.Running || row.State == lockstep.Interrupted) && !f.state.full.Load() {
+		row.State, row.Place = lockstep.Interrupted, nil
+		return e.store.SaveRun(ctx, row)
+	}
+	now := time.Now()
+	_, err = e.store.StartRun(ctx, lockstep.Run{Flow: f.Name, Kind: lockstep.FullRun, State: lockstep.Interrupted, Started: now, Ended: now, Note: row.Note})
+	return err
+}
+
+// owed tells, from a flow's full runs, the newest first, whether one has to make good what its feed skipped.
+func owed(rows []lockstep.Run) bool {
+	for i, row := range rows {
+		var p place
+		switch {
+		case i == 0 && (row.State == lockstep.Running || row.State == lockstep.Interrupted):
+			return true
+		case row.State == lockstep.Finished || row.State == lockstep.Stopped: // the whole source was read
+			return false
+		case json.Unmarshal(row.Place, &p) == nil && p.Reset:
+			return true
+		}
+	}
+	return false
 }
 
 // unfinished is the newest full run if it can be gone on with: it was cut off, or it stopped at the brake and the
 // deletes are allowed now. What cannot be gone on with is closed.
 func (e *Engine) unfinished(ctx context.Context, f *Flow, opt FullOptions) (lockstep.Run, bool, error) {
-	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 1})
+	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 20})
 	if err != nil {
 		return lockstep.Run{}, false, err
 	}
-	for _, row := range rows {
+	var found lockstep.Run
+	for i, row := range rows {
 		var p place
 		sound := json.Unmarshal(row.Place, &p) == nil && p.Mapping == f.Mapping.Hash() && p.Deep == opt.Deep
 		switch {
-		case row.State == lockstep.Finished || row.State == lockstep.Failed:
-			return lockstep.Run{}, false, nil
-		case !opt.Fresh && sound && (row.State != lockstep.Stopped || opt.AllowDeletes):
-			return row, true, nil
+		case row.State == lockstep.Finished:
+			return found, found.ID != 0, nil
+		case i == 0 && row.State != lockstep.Failed && !opt.Fresh && sound && (row.State != lockstep.Stopped || opt.AllowDeletes):
+			found = row
+			continue
+		case row.State != lockstep.Failed:
+			row.State, row.Note, row.Ended = lockstep.Failed, "replaced by a new run", time.Now()
 		}
-		row.State, row.Note, row.Ended = lockstep.Failed, "replaced by a new run", time.Now()
-		return lockstep.Run{}, false, e.abandon(ctx, f, row)
+		if err := e.abandon(ctx, f, row); err != nil { // one that failed may have left records in flight, too (law 5)
+			return lockstep.Run{}, false, err
+		}
 	}
-	return lockstep.Run{}, false, nil
+	return found, found.ID != 0, nil
 }
 
 // abandon closes a run that is not gone on with. What it had in flight goes to the queue first.
@@ -181,15 +234,14 @@ func (r *fullRun) recover(ctx context.Context) error {
 
 // steps takes the run to its end, over pauses while a system is away.
 func (r *fullRun) steps(ctx context.Context) error {
-	for failures := 0; ; {
-		before := r.row.Counts.Read
+	for failures, furthest := 0, r.row.Counts.Read; ; {
 		err := r.phase(ctx)
 		if err == nil {
 			return nil
 		}
 		fault := lockstep.FaultOf(err)
-		if r.row.Counts.Read > before {
-			failures = 0
+		if r.row.Counts.Read > furthest { // what is read again is no progress
+			failures, furthest = 0, r.row.Counts.Read
 		}
 		failures++
 		retryable := fault.Kind == lockstep.Unavailable || fault.Kind == lockstep.Throttled || fault.Kind == lockstep.Transient
@@ -215,7 +267,7 @@ func (r *fullRun) reload(ctx context.Context) error {
 		return err
 	}
 	allowed := r.place.Allowed
-	r.row, r.place = rows[0], place{}
+	r.row, r.place, r.sure = rows[0], place{}, rows[0].Counts
 	if err := json.Unmarshal(r.row.Place, &r.place); err != nil {
 		return lockstep.NewFault(lockstep.CodePosition, fmt.Errorf("place of run %d: %w", r.row.ID, err)).On(r.flow.about(""))
 	}
@@ -235,13 +287,15 @@ func (r *fullRun) phase(ctx context.Context) error {
 	return r.lookAtParked(ctx)
 }
 
-// close ends the run's row as err says.
+// close ends the run's row as err says. Its place stays the one that was settled last: what was seen behind it is not
+// saved, and a page that could not be settled is read again.
 func (r *fullRun) close(ctx context.Context, err error) (lockstep.Run, error) {
 	ctx = context.WithoutCancel(ctx)
 	fault := lockstep.FaultOf(err)
 	switch {
 	case err == nil:
 		r.row.State = lockstep.Finished
+		r.sure = r.row.Counts
 		r.flow.state.recovered()
 	case fault.Code == lockstep.CodeDeleteBrake || fault.Code == lockstep.CodeShortRead:
 		r.row.State = lockstep.Stopped
@@ -254,7 +308,7 @@ func (r *fullRun) close(ctx context.Context, err error) (lockstep.Run, error) {
 	if errors.Is(err, context.Canceled) {
 		r.row.Fault = nil
 	}
-	r.row.Place = r.place.encode()
+	r.row.Counts = r.sure
 	if saveErr := r.store.SaveRun(ctx, r.row); saveErr != nil && err == nil {
 		err = saveErr
 	}

@@ -74,7 +74,7 @@ func (r *fullRun) brake(ctx context.Context) error {
 	}
 	share := float64(n) / float64(max(r.place.Linked, 1))
 	if b := r.flow.Deletes; n > b.Max || share > b.Share {
-		return lockstep.Faultf(lockstep.CodeDeleteBrake, "%d of %d linked records are gone from the source (%.1f %%); the brake allows %.0f %% and %d: nothing is deleted",
+		return lockstep.Faultf(lockstep.CodeDeleteBrake, "%d of %d linked records are gone from the source or left the set (%.1f %%); the brake allows %.0f %% and %d: nothing is deleted",
 			n, r.place.Linked, 100*share, 100*b.Share, b.Max).On(about)
 	}
 	return nil
@@ -121,7 +121,7 @@ func (r *fullRun) lookAtParked(ctx context.Context) error {
 		}
 		var keys []lockstep.Key
 		for _, p := range parked {
-			if p.Changed.Before(r.row.Started) {
+			if p.Changed.Before(r.row.Started) && !waitsForPerson(&p) {
 				keys = append(keys, p.Change.Record.Key)
 			}
 			after = p.ID

@@ -174,9 +174,15 @@ func (r *fullRun) page(ctx context.Context, p *fullPage) error {
 	return nil
 }
 
+// leaves tells whether a record that was linked before the run began is not in the set any more. It counts as not
+// seen, so that the brake holds a filter that leaves too much out (law 9).
+func (r *fullRun) leaves(it *item) bool {
+	return it.out == nil && it.op == lockstep.Delete && it.known() && it.link.ID <= r.place.MaxID
+}
+
 // sight notes that the scan has seen a record (law 9), and finds a second one with its key far behind the first.
 func (r *fullRun) sight(it *item) {
-	if it.known() && !r.seen.add(it.link.ID) {
+	if it.known() && !r.leaves(it) && !r.seen.add(it.link.ID) {
 		it.again = true
 	}
 }
@@ -198,7 +204,11 @@ func (r *fullRun) bringPage(ctx context.Context, p *fullPage, end *lockstep.Page
 		case it.out != nil && it.open && it.out.Verdict != lockstep.Done:
 			hint(it) // it cannot go, and the queue still holds something older
 		case it.out != nil && it.open && it.out.Verdict == lockstep.Done:
-			hint(it) // level, but the queue still holds something older
+			if it.open = !r.edited(ctx, it); it.open {
+				hint(it) // level, but the queue still holds something older
+			}
+		case r.leaves(it):
+			it.done("leaves")
 		case it.out == nil && it.op == lockstep.Delete:
 			hint(it) // it left the set
 		}
@@ -214,10 +224,10 @@ func (r *fullRun) bringPage(ctx context.Context, p *fullPage, end *lockstep.Page
 		r.judgeEdits(items)
 		items = live(items)
 	}
-	if err := r.claim(ctx, items); err != nil {
+	unlock = r.lock(items, hint)
+	if err := r.claim(ctx, live(items)); err != nil { // under the locks: a delivery may claim the same just now (law 3)
 		return unlock, err
 	}
-	unlock = r.lock(live(items), hint)
 	items, err = r.begin(ctx, p.since, live(items))
 	if err != nil {
 		return unlock, err
@@ -240,11 +250,24 @@ func (r *fullRun) begin(ctx context.Context, since lockstep.Seq, items []*item) 
 		return nil, fmt.Errorf("begin page: %w", err)
 	}
 	for i, it := range items {
-		if !send[i] {
+		if it.open = false; !send[i] {
 			it.done("queued")
 		}
 	}
 	return live(items), nil
+}
+
+// edited tells whether the record's entry is an edit of the target that waits for a person.
+func (r *fullRun) edited(ctx context.Context, it *item) bool {
+	if r.flow.OnTargetEdit != ParkEdit {
+		return false
+	}
+	_, entry, _, err := r.store.Story(ctx, r.flow.Name, it.key())
+	return err == nil && entry != nil && waitsForPerson(entry)
+}
+
+func waitsForPerson(e *lockstep.Entry) bool {
+	return e.State == lockstep.Parked && e.Fault != nil && e.Fault.Code == lockstep.CodeTargetEdit
 }
 
 // judgeEdits applies on_target_edit to records that somebody changed in the target since they were last level.
@@ -262,7 +285,7 @@ func (w *worker) judgeEdits(items []*item) {
 			it.done("kept")
 		case ParkEdit:
 			w.fail(it, lockstep.Faultf(lockstep.CodeTargetEdit, "target record %s was edited since it was last level", it.target))
-			it.out.Verdict = lockstep.Park
+			it.out.Verdict, it.out.Tried = lockstep.Park, true // a retry looks, and overwrites what it finds
 		}
 	}
 }
@@ -285,7 +308,12 @@ func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
 		case o.Verdict == lockstep.Done && o.Did == "unreadable":
 			r.row.Counts.Failed++
 			continue
+		case o.Verdict == lockstep.Done && o.Did == "leaves":
+			continue
 		case o.Verdict == lockstep.Done:
+			if it.open { // level, but the queue still holds something older
+				end.Queue = append(end.Queue, lockstep.Change{Record: lockstep.Record{Key: it.key()}, Hint: true})
+			}
 			if o.Link != nil {
 				end.Links = append(end.Links, *o.Link)
 			}
@@ -293,6 +321,10 @@ func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
 				end.Unlink = append(end.Unlink, *o.Unlink)
 			}
 		case sys != nil && !o.Tried && o.Fault != nil && (o.Fault.Kind == lockstep.Unavailable || o.Fault.Kind == lockstep.Throttled || o.Fault.Kind.StopsFlow()):
+			continue
+		case it.open && o.Fault.Code != lockstep.CodeTargetEdit: // it cannot go, and the queue still holds something older
+			r.row.Counts.Queued++
+			end.Queue = append(end.Queue, lockstep.Change{Record: lockstep.Record{Key: it.key()}, Hint: true})
 			continue
 		default:
 			o.Run = r.row.ID
@@ -311,12 +343,13 @@ func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
 
 // settle saves what a page came to together with the run's place: the third atomic step.
 func (r *fullRun) settle(ctx context.Context, end lockstep.PageEnd) error {
-	r.row.Place = r.place.encode()
 	end.Run, end.Seen = r.row, r.seen.changed()
+	end.Run.Place = r.place.encode()
 	if err := r.store.SettlePage(ctx, r.flow.Name, end); err != nil {
 		return fmt.Errorf("settle page: %w", err)
 	}
-	r.flow.state.pages.Add(1)
+	r.row.Place, r.sure = end.Run.Place, end.Run.Counts
+	r.flow.state.moves.Add(1)
 	r.saved = time.Now()
 	return nil
 }

@@ -46,17 +46,29 @@ func (l *locks) free(names []string, got []bool) {
 	}
 }
 
-// lockName is the name of a target record's lock: by its key as the target folds it, or else by the values it is
-// matched by, or else by the source record.
-func (f *Flow) lockName(it *item) string {
-	prefix := f.TargetSystem + "\x00" + f.To.Name + "\x00"
-	switch {
-	case it.target != "":
-		return prefix + string(f.fold(it.target))
-	case it.match != "":
-		return prefix + "match\x00" + it.match
+// lockNames are the names of the locks of an item's target record: by its key as the target folds it, and by the values
+// it is matched by while nothing links it; where neither is known, by the source record.
+func (f *Flow) lockNames(it *item) []string {
+	names := make([]string, 0, 3)
+	if it.target != "" {
+		names = append(names, f.keyLock(it.target))
 	}
-	return prefix + "source\x00" + f.Set + "\x00" + string(it.change.Record.Key)
+	if it.match != "" && (it.target == "" || !it.known() && !f.matchIsKey()) {
+		text := it.match
+		if f.To.CaseFoldText {
+			text = strings.ToLower(text)
+		}
+		names = append(names, f.keyLock("\x00match\x00"+lockstep.Key(text)))
+	}
+	if len(names) == 0 {
+		names = append(names, f.keyLock("\x00source\x00"+lockstep.Key(f.Set)+"\x00"+it.change.Record.Key))
+	}
+	return names
+}
+
+// keyLock is the name of the lock of a target record's key.
+func (f *Flow) keyLock(k lockstep.Key) string {
+	return f.TargetSystem + "\x00" + f.To.Name + "\x00" + string(f.fold(k))
 }
 
 // fold is the key as the target tells keys apart.

@@ -123,11 +123,11 @@ func (p *plan) page(ctx context.Context, items []*item) error {
 	if err := p.links(ctx, items); err != nil {
 		return err
 	}
-	for _, it := range items {
-		p.full.sight(it)
-	}
 	if err := p.mapAll(ctx, live(items)); err != nil {
 		return err
+	}
+	for _, it := range items {
+		p.full.sight(it)
 	}
 	p.compare(live(items))
 	todo := live(items)

@@ -12,7 +12,10 @@ import (
 // Run captures, delivers and runs full syncs on schedule until ctx ends, then finishes the steps in hand, settles
 // and returns.
 func (e *Engine) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop() // where a flow cannot start, the others end
 	for _, fd := range e.feeds {
 		wg.Go(func() { e.captureLoop(ctx, fd) })
 	}
@@ -21,11 +24,12 @@ func (e *Engine) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		delivering := new(sync.WaitGroup)
 		for range max(1, f.Concurrency) {
-			wg.Go(func() { e.deliverLoop(ctx, f, row.ID) })
+			delivering.Go(func() { e.deliverLoop(ctx, f, row.ID) })
 		}
 		wg.Go(func() { e.scheduleLoop(ctx, f) })
-		wg.Go(func() { e.keepDelta(ctx, f, row) })
+		wg.Go(func() { e.keepDelta(ctx, f, row, delivering.Wait) })
 	}
 	wg.Go(func() { e.pruneLoop(ctx) })
 	wg.Wait()
@@ -157,11 +161,15 @@ func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
 	now := f.FullNow
 	for failures := 0; ctx.Err() == nil; {
 		due, err := e.fullDue(ctx, f, now)
-		if err != nil || sleep(ctx, time.Until(due)) != nil {
+		if err != nil {
 			if ctx.Err() == nil {
 				e.log.Warn("schedule", "flow", f.Name, "err", err)
 				_ = sleep(ctx, 10*time.Second)
 			}
+			continue
+		}
+		if wait := time.Until(due); wait > 0 { // a command may make one due before
+			_ = sleep(ctx, min(wait, time.Minute))
 			continue
 		}
 		_, err = e.Full(ctx, f.Name, FullOptions{})
@@ -183,8 +191,8 @@ func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
 // fullDue is when the next full sync is due. A flow that never had one, or whose last was cut off, is due now; one
 // that stopped at the brake waits for a person, and for its schedule.
 func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (time.Time, error) {
-	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 1})
-	if err != nil || now {
+	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 20})
+	if err != nil || now || owed(rows) {
 		return time.Now(), err
 	}
 	if f.delta() {
@@ -193,9 +201,6 @@ func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (time.Time, err
 		}
 	}
 	for _, row := range rows {
-		if row.State == lockstep.Running || row.State == lockstep.Interrupted {
-			return time.Now(), nil
-		}
 		if f.Full == nil {
 			return time.Now().Add(365 * 24 * time.Hour), nil
 		}
@@ -222,8 +227,8 @@ func (e *Engine) startDelta(ctx context.Context, f *Flow) (lockstep.Run, error) 
 	return e.store.StartRun(ctx, lockstep.Run{Flow: f.Name, Kind: lockstep.DeltaRun, State: lockstep.Running, Started: time.Now()})
 }
 
-// keepDelta saves the counts of the flow's delta run now and then, and closes it at the end.
-func (e *Engine) keepDelta(ctx context.Context, f *Flow, row lockstep.Run) {
+// keepDelta saves the counts of the flow's delta run now and then, and closes it when its deliveries have ended.
+func (e *Engine) keepDelta(ctx context.Context, f *Flow, row lockstep.Run, ended func()) {
 	for ctx.Err() == nil {
 		_ = sleep(ctx, 10*time.Second)
 		if counts := f.state.snapshot(); counts != row.Counts {
@@ -231,6 +236,7 @@ func (e *Engine) keepDelta(ctx context.Context, f *Flow, row lockstep.Run) {
 			e.saveRun(ctx, row)
 		}
 	}
+	ended()
 	row.State, row.Ended, row.Counts = lockstep.Finished, time.Now(), f.state.snapshot()
 	e.saveRun(ctx, row)
 }

@@ -10,7 +10,7 @@ import (
 
 // flowState is what a flow's goroutines share while they run.
 type flowState struct {
-	pages atomic.Int64 // pages that full syncs settled
+	moves atomic.Int64 // links that others may have read were changed: pages that full syncs settled, and claims that moved
 	full  atomic.Bool  // a full sync is under way
 
 	mu      sync.Mutex

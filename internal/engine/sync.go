@@ -59,6 +59,7 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 	before := f.state.snapshot()
 	row.Counts.Read, err = e.captureWhileDelivering(ctx, f, row.ID)
 	row.Counts = plus(row.Counts, minus(f.state.snapshot(), before))
+	row.Fault = lockstep.FaultOf(err)
 	return row, err
 }
 
@@ -92,7 +93,7 @@ func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool,
 	if err != nil {
 		return false, err
 	}
-	if len(rows) > 0 && (rows[0].State == lockstep.Running || rows[0].State == lockstep.Interrupted) {
+	if owed(rows) {
 		return true, nil
 	}
 	for _, row := range rows {
@@ -246,8 +247,11 @@ func (e *Engine) endRow(ctx context.Context, row *lockstep.Run, c lockstep.Count
 	row.Counts = plus(row.Counts, c)
 	if row.Kind != lockstep.FullRun {
 		row.State, row.Ended = lockstep.Finished, time.Now()
+		if row.Fault != nil {
+			row.State = lockstep.Failed
+		}
 		if ctx.Err() != nil {
-			row.State = lockstep.Interrupted
+			row.State, row.Fault = lockstep.Interrupted, nil
 		}
 	}
 	return e.store.SaveRun(context.WithoutCancel(ctx), *row)

@@ -163,14 +163,13 @@ func (a *applier) checkVersions() error {
 			return err
 		}
 		rd := newReader(p, 1<<20, 0)
-		for rows.Next() {
-			rec, _, err := rd.record(rows)
-			if err != nil {
-				return errors.Join(err, rows.Close())
+		for err == nil && rows.Next() {
+			var rec lockstep.Record
+			if rec, _, err = rd.record(rows); err == nil {
+				now[rec.Key] = rec.Version
 			}
-			now[rec.Key] = rec.Version
 		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
 			return err
 		}
 	}

@@ -317,8 +317,8 @@ func TestFaults(t *testing.T) {
 }
 
 func TestIfVersion(t *testing.T) {
-	s, path := made(t, nil, `CREATE TABLE i (id INTEGER PRIMARY KEY, v TEXT, updated_at TEXT)`, `INSERT INTO i VALUES (1, 'a', '2026-01-01T00:00:00Z'), (2, 'b', '2026-01-01T00:00:00Z')`)
-	s = open(t, lockstep.Settings{"path": path, "streams": map[string]lockstep.Settings{"i": {"version": "updated_at"}}})
+	_, path := made(t, nil, `CREATE TABLE i (id INTEGER PRIMARY KEY, v TEXT, updated_at TEXT)`, `INSERT INTO i VALUES (1, 'a', '2026-01-01T00:00:00Z'), (2, 'b', '2026-01-01T00:00:00Z')`)
+	s := open(t, lockstep.Settings{"path": path, "streams": map[string]lockstep.Settings{"i": {"version": "updated_at"}}})
 	got, err := s.Fetch(t.Context(), lockstep.Read{Stream: "i"}, []lockstep.Key{"1", "2"})
 	if err != nil || len(got) != 2 || got[0].Version != "2026-01-01T00:00:00Z" {
 		t.Fatal(got, err)

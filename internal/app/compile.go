@@ -76,7 +76,8 @@ func mappingProblems(cfg *config.Config, f *config.Flow, err error) []config.Pro
 			col, _ = strconv.Atoi(m[2])
 			text = text[len(m[0]):]
 		}
-		path, at := "flows."+f.Name+".map", f.Pos
+		path := "flows." + f.Name + ".map"
+		at := cfg.At(path)
 		name := fault.About.Field
 		if rule := ruleOf(f, name); rule != nil {
 			path, at = path+"."+name, rule.Pos
@@ -85,8 +86,6 @@ func mappingProblems(cfg *config.Config, f *config.Flow, err error) []config.Pro
 			}
 		} else if name == "where" && f.Where != nil {
 			path, at = "flows."+f.Name+".where", f.Where.At(line, col)
-		} else {
-			at = cfg.At(path)
 		}
 		text = strings.TrimPrefix(text, name+": ")
 		out = append(out, cfg.Problem(fault.Code, at, path, text, ""))

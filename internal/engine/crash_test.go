@@ -139,12 +139,11 @@ func (f *faults) inject(c memory.Call) error {
 
 // variant is a way in which the world of the crash test can be made.
 type variant struct {
-	name    string
-	world   func(t testing.TB) *world
-	grace   time.Duration
-	lost    bool // answers are lost after the effect, too
-	dump    func(w *world) (a, b string)
-	deletes bool
+	name  string
+	world func(t testing.TB) *world
+	grace time.Duration
+	lost  bool // answers are lost after the effect, too
+	dump  func(w *world) (a, b string)
 }
 
 func variants() []variant {

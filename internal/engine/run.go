@@ -200,13 +200,13 @@ func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (time.Time, err
 			return time.Now(), err
 		}
 	}
-	for _, row := range rows {
-		if f.Full == nil {
-			return time.Now().Add(365 * 24 * time.Hour), nil
-		}
-		return f.Full.Next(row.Started), nil // in the past where one was missed: it is made good once
+	switch {
+	case len(rows) == 0:
+		return time.Now(), nil
+	case f.Full == nil:
+		return time.Now().Add(365 * 24 * time.Hour), nil
 	}
-	return time.Now(), nil
+	return f.Full.Next(rows[0].Started), nil // in the past where one was missed: it is made good once
 }
 
 // startDelta opens the row that counts what the flow delivers while this process runs. Rows that a process which

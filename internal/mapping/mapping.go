@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -38,7 +37,6 @@ type rule struct {
 	copy  int  // the source field to copy, -1 for none
 	empty value.Value
 	static
-	typ *value.Type // of the source field that is copied
 }
 
 // output is a field of the target: one rule, or a tree of them.
@@ -224,7 +222,7 @@ func (m *Mapping) sum(s Spec) string {
 		for _, t := range texts {
 			fmt.Fprintf(h, "%d:%s", len(t), t)
 		}
-		io.WriteString(h, "\n")
+		fmt.Fprintln(h)
 	}
 	put("mapping 1", s.Flow)
 	for _, r := range m.rules {

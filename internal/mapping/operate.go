@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/lockstep-sync/lockstep/internal/decimal"
@@ -76,8 +77,10 @@ func double(v value.Value) float64 {
 	case value.KindInt:
 		return float64(v.Int())
 	}
-	f := 0.0
-	fmt.Sscan(v.Decimal().String(), &f)
+	f, err := strconv.ParseFloat(v.Decimal().String(), 64)
+	if err != nil && !math.IsInf(f, 0) { // out of range is infinite
+		panic(err) // a decimal's text is a number
+	}
 	return f
 }
 

@@ -85,7 +85,7 @@ func (w *Worker) Map(rec lockstep.Record, resolve Resolver) (fields value.Fields
 	}
 	for i := range w.m.rules {
 		r := &w.m.rules[i]
-		v := value.Null
+		var v value.Value
 		switch {
 		case r.copy >= 0:
 			v = w.load(r.copy)
@@ -173,7 +173,8 @@ func (w *Worker) gather(out []value.Value) value.Fields {
 	var absent []bool
 	for i := range top {
 		o := &top[i]
-		v, present := value.Null, true
+		var v value.Value
+		var present bool
 		if o.tree != nil {
 			v, present = o.tree.build(out, w.skipped)
 		} else {

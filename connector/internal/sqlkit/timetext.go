@@ -182,13 +182,8 @@ func AppendTime(b []byte, t time.Time, sep byte) []byte {
 }
 
 func appendPadded(b []byte, n, width int) []byte {
-	for limit := 10; width > 1; width-- {
-		limit = pow10(width - 1)
-		if n < limit {
-			b = append(b, '0')
-			continue
-		}
-		break
+	for ; width > 1 && n < pow10(width-1); width-- {
+		b = append(b, '0')
 	}
 	return strconv.AppendInt(b, int64(n), 10)
 }

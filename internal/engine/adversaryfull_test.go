@@ -515,3 +515,49 @@ func TestDeleteOfATargetRecordThatWasTakenOver(t *testing.T) {
 		}
 	})
 }
+
+// A target that is away in the middle of a full sync costs a pause: the page is read again, nothing is sent twice.
+func TestTargetAwayInTheMiddleOfAFullSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t), store.New()
+		defer s.Close()
+		for id := range 30 {
+			w.put("products", id, "n", "1.00")
+		}
+		e := w.engine(s)
+		applies := 0
+		w.b.SetHook(func(c memory.Call) error {
+			if c.Name == "Apply" && !c.After {
+				if applies++; applies == 3 || applies == 4 || applies == 8 {
+					return lockstep.Faultf(lockstep.CodeUnavailable, "away")
+				}
+			}
+			return nil
+		})
+		row := w.sync(e, true)[0]
+		w.same("products")
+		if row.State != lockstep.Finished || row.Counts.Created != 30 || row.Counts.Read != 30 || w.b.AllWrites("products") != 30 {
+			t.Fatalf("%+v, %d writes", row, w.b.AllWrites("products"))
+		}
+	})
+}
+
+// Records that a failed run had in flight are looked for by the next one (law 5).
+func TestInFlightOfAFailedRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t, flowDef{name: "products"}), store.New()
+		defer s.Close()
+		w.put("products", 1, "n", "1.00")
+		seen := &watched{Store: s}
+		seen.settlePage = func() error { return lockstep.Faultf(lockstep.CodeInvariant, "broken") }
+		e := w.engine(seen)
+		if row, err := e.Full(context.Background(), "products", FullOptions{}); err == nil || row.State != lockstep.Failed || w.b.Len("products") != 1 {
+			t.Fatalf("%+v %v", row, err)
+		}
+		seen.settlePage = nil
+		w.put("products", 2, "stays", "1.00")
+		w.a.Delete("products", "1") // it is in the target, and only the failed run knows
+		w.sync(e, true)
+		w.same("products")
+	})
+}

@@ -30,7 +30,8 @@ func (r *fullRun) scan(ctx context.Context) error {
 		from = nil
 	}
 	wg.Go(func() { r.read(readCtx, from, read) })
-	wg.Go(func() { r.prepareAll(readCtx, read, pages) })
+	deep := r.place.Deep // the place is the writing goroutine's
+	wg.Go(func() { r.prepareAll(readCtx, deep, read, pages) })
 	defer wg.Wait()
 	defer cancel()
 	for p := range pages {
@@ -64,15 +65,16 @@ func (r *fullRun) read(ctx context.Context, from lockstep.Position, pages chan<-
 	defer close(pages)
 	for {
 		p := r.readPage(ctx, from)
+		last := p.err != nil || !p.more
+		from = p.next
 		select {
-		case pages <- p:
+		case pages <- p: // it is not ours any more
 		case <-ctx.Done():
 			return
 		}
-		if p.err != nil || !p.more {
+		if last {
 			return
 		}
-		from = p.next
 	}
 }
 
@@ -91,12 +93,12 @@ func (r *fullRun) readPage(ctx context.Context, from lockstep.Position) *fullPag
 }
 
 // prepareAll is the goroutine between. It owns r.maps.
-func (r *fullRun) prepareAll(ctx context.Context, read <-chan *fullPage, pages chan<- *fullPage) {
+func (r *fullRun) prepareAll(ctx context.Context, deep bool, read <-chan *fullPage, pages chan<- *fullPage) {
 	defer close(pages)
 	last := map[lockstep.Key]*item{}
 	for p := range read {
 		if p.err == nil {
-			p.err = r.prepare(ctx, p, &last)
+			p.err = r.prepare(ctx, deep, p, &last)
 		}
 		select {
 		case pages <- p:
@@ -107,7 +109,7 @@ func (r *fullRun) prepareAll(ctx context.Context, read <-chan *fullPage, pages c
 }
 
 // prepare finds out what of a page differs.
-func (r *fullRun) prepare(ctx context.Context, p *fullPage, last *map[lockstep.Key]*item) error {
+func (r *fullRun) prepare(ctx context.Context, deep bool, p *fullPage, last *map[lockstep.Key]*item) error {
 	p.items, p.changes = r.flow.newItems(p.changes, r.now()), nil
 	if err := r.links(ctx, p.items); err != nil {
 		return err
@@ -116,7 +118,7 @@ func (r *fullRun) prepare(ctx context.Context, p *fullPage, last *map[lockstep.K
 	for _, it := range p.items {
 		if it.change.Fault != nil {
 			r.fail(it, it.change.Fault)
-		} else if r.place.Deep {
+		} else if deep {
 			it.look = true
 		}
 	}

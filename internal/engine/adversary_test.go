@@ -327,3 +327,89 @@ func TestFoldedKeysAreClaimedOnce(t *testing.T) {
 		}
 	})
 }
+
+// A record that is there, was not met by the scan and cannot be read keeps no delete of others back (law 4).
+func TestUnreadableRecordKeepsNoDeleteBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t), store.New()
+		defer s.Close()
+		unreadable := false
+		w.source = func(a *memory.System) lockstep.Source { return &blindFor{a, &unreadable, "1"} }
+		for id := range 7 {
+			w.put("products", id, "n", "1.00")
+		}
+		e := w.engine(s)
+		w.sync(e, true)
+		unreadable = true
+		w.a.Delete("products", "1")
+		w.a.Delete("products", "2")
+		if _, err := e.Full(context.Background(), "products", FullOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		w.sync(e, false)
+		_, one := w.b.Get("products", "1")
+		_, two := w.b.Get("products", "2")
+		if all := entries(t, s, lockstep.Parked); !one || two || len(all) != 1 || all[0].Change.Record.Key != "1" {
+			t.Fatalf("%v %v %+v", one, two, all)
+		}
+	})
+}
+
+// A record that cannot be mapped is not called level by a verify, also where nobody waits for it any more.
+func TestVerifyCountsWhatCannotBeMapped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t, flowDef{name: "products", track: true, rules: map[string]string{"id": "id", "name": "name", "price": "100 / int(name)"}}), store.New()
+		defer s.Close()
+		w.put("products", 1, "no number", "1.00")
+		w.put("products", 2, "2", "1.00")
+		e := w.engine(s)
+		w.sync(e, true)
+		for _, en := range entries(t, s, lockstep.Parked) {
+			if _, err := s.Discard(context.Background(), "no", en.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		row, err := e.Verify(context.Background(), "products", VerifyOptions{TempDir: t.TempDir()})
+		if err != nil || row.Counts.Failed != 1 || row.Counts.Read != 2 || row.Counts.Extra+row.Counts.Missing+row.Counts.Different != 0 {
+			t.Fatalf("%+v %v", row.Counts, err)
+		}
+	})
+}
+
+// Two spellings of a match value are one record where the target's texts fold (law 3).
+func TestFoldedMatchValuesMakeOneRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := chosenKeys(t, "name"), store.New()
+		defer s.Close()
+		w.b.DefineStream(lockstep.Stream{Name: "products", Fields: productFields, Key: []string{"id"}, ServerKeys: true, CaseFoldText: true})
+		e := w.engine(s)
+		w.sync(e, true)
+		w.put("products", 1, "SKU", "1.00")
+		w.put("products", 2, "sku", "2.00")
+		w.sync(e, false)
+		if all := entries(t, s, lockstep.Parked); w.b.Len("products") != 1 || len(all) != 1 || all[0].Fault.Code != lockstep.CodeClaimed {
+			t.Fatalf("%+v\n%s", all, dump(w.b, "products"))
+		}
+	})
+}
+
+// Two records of one batch whose keys become each other's neighbours: the one that moves waits for its place (law 3).
+func TestKeyMovesToWhereAnotherIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t), store.New()
+		defer s.Close()
+		w.b.DefineStream(lockstep.Stream{Name: "products", Fields: productFields, Key: []string{"name"}})
+		w.put("products", 1, "a", "1.00")
+		w.put("products", 2, "b", "2.00")
+		e := w.engine(s)
+		w.sync(e, false)
+		w.put("products", 2, "c", "2.00") // makes room
+		w.put("products", 1, "b", "1.00")
+		w.sync(e, false)
+		time.Sleep(time.Minute)
+		w.sync(e, true)
+		if st := w.status(e, "products"); st.Links != 2 || st.Parked != 0 || w.b.Len("products") != 2 {
+			t.Fatalf("%+v\n%s", st, dump(w.b, "products"))
+		}
+	})
+}

@@ -162,7 +162,8 @@ func (e *Engine) Pilot(ctx context.Context, flow string, keys []lockstep.Key, sa
 	}
 	row.Counts.Read = int64(len(keys))
 	if err := e.store.Hint(ctx, flow, keys); err != nil {
-		return row, err
+		row.State, row.Ended, row.Fault = lockstep.Failed, time.Now(), lockstep.FaultOf(err)
+		return row, errors.Join(err, e.store.SaveRun(context.WithoutCancel(ctx), row))
 	}
 	rows := []lockstep.Run{row}
 	err = e.drain(ctx, []string{flow}, rows, opt)

@@ -92,13 +92,9 @@ func (r *fullRun) absent(ctx context.Context, links []lockstep.Link) (lockstep.P
 	if len(keys) == 0 {
 		return end, nil
 	}
-	found, err := r.flow.Source.Fetch(ctx, r.flow.Read, keys)
-	if err != nil {
+	there := map[lockstep.Key]bool{}
+	if err := r.confirm(ctx, keys, there); err != nil {
 		return end, fmt.Errorf("confirm deletes: %w", lockstep.FaultOf(err).On(lockstep.About{Flow: r.flow.Name, System: r.flow.SourceSystem, Stream: r.flow.From.Name}))
-	}
-	there := make(map[lockstep.Key]bool, len(found))
-	for _, rec := range found {
-		there[rec.Key] = true
 	}
 	for _, k := range keys {
 		c := lockstep.Change{Op: lockstep.Delete, Record: lockstep.Record{Key: k}}
@@ -109,6 +105,29 @@ func (r *fullRun) absent(ctx context.Context, links []lockstep.Link) (lockstep.P
 		r.row.Counts.Queued++
 	}
 	return end, nil
+}
+
+// confirm notes which of the keys are in the source: by halves, so that a record that is there and cannot be read hurts
+// only itself (law 4).
+func (r *fullRun) confirm(ctx context.Context, keys []lockstep.Key, there map[lockstep.Key]bool) error {
+	found, err := r.flow.Source.Fetch(ctx, r.flow.Read, keys)
+	switch half := len(keys) / 2; {
+	case err == nil:
+		for _, rec := range found {
+			there[rec.Key] = true
+		}
+		return nil
+	case lockstep.KindOf(err) != lockstep.Invalid:
+		return err
+	case half == 0: // the queue looks at it, and parks it
+		there[keys[0]] = true
+		return nil
+	default:
+		if err := r.confirm(ctx, keys[:half], there); err != nil {
+			return err
+		}
+		return r.confirm(ctx, keys[half:], there)
+	}
 }
 
 // lookAtParked has the queue look again at what was parked before this run and not met by it: records that are gone,

@@ -355,27 +355,6 @@ func TestUnreadableRecordKeepsNoDeleteBack(t *testing.T) {
 	})
 }
 
-// A record that cannot be mapped is not called level by a verify, also where nobody waits for it any more.
-func TestVerifyCountsWhatCannotBeMapped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, s := newWorld(t, flowDef{name: "products", track: true, rules: map[string]string{"id": "id", "name": "name", "price": "100 / int(name)"}}), store.New()
-		defer s.Close()
-		w.put("products", 1, "no number", "1.00")
-		w.put("products", 2, "2", "1.00")
-		e := w.engine(s)
-		w.sync(e, true)
-		for _, en := range entries(t, s, lockstep.Parked) {
-			if _, err := s.Discard(context.Background(), "no", en.ID); err != nil {
-				t.Fatal(err)
-			}
-		}
-		row, err := e.Verify(context.Background(), "products", VerifyOptions{TempDir: t.TempDir()})
-		if err != nil || row.Counts.Failed != 1 || row.Counts.Read != 2 || row.Counts.Extra+row.Counts.Missing+row.Counts.Different != 0 {
-			t.Fatalf("%+v %v", row.Counts, err)
-		}
-	})
-}
-
 // Two spellings of a match value are one record where the target's texts fold (law 3).
 func TestFoldedMatchValuesMakeOneRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -151,25 +151,7 @@ func (a *applier) checkVersions() error {
 	}
 	now := make(map[lockstep.Key]string, len(keys))
 	for chunk := range slices.Chunk(keys, keysAtOnce(p)) {
-		args, tuples, err := keyArgs(p, chunk)
-		if err != nil {
-			return err
-		}
-		if tuples == 0 {
-			continue
-		}
-		rows, err := a.conn.QueryContext(a.ctx, "SELECT "+selectList(p, 1<<20)+" FROM "+p.Table.SQL+" t"+and([]string{keysIn(p, tuples)}), args...)
-		if err != nil {
-			return err
-		}
-		rd := newReader(p, 1<<20, 0)
-		for err == nil && rows.Next() {
-			var rec lockstep.Record
-			if rec, _, err = rd.record(rows); err == nil {
-				now[rec.Key] = rec.Version
-			}
-		}
-		if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+		if err := a.versions(p, chunk, now); err != nil {
 			return err
 		}
 	}
@@ -184,6 +166,28 @@ func (a *applier) checkVersions() error {
 		}
 	}
 	return nil
+}
+
+// versions reads the versions that records have now.
+func (a *applier) versions(p *sqlkit.Plan, keys []lockstep.Key, now map[lockstep.Key]string) (err error) {
+	args, tuples, err := keyArgs(p, keys)
+	if err != nil || tuples == 0 {
+		return err
+	}
+	rows, err := a.conn.QueryContext(a.ctx, "SELECT "+selectList(p, 1<<20)+" FROM "+p.Table.SQL+" t"+and([]string{keysIn(p, tuples)}), args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	rd := newReader(p, 1<<20, 0)
+	for rows.Next() {
+		rec, _, err := rd.record(rows)
+		if err != nil {
+			return err
+		}
+		now[rec.Key] = rec.Version
+	}
+	return rows.Err()
 }
 
 // versionField is the field that IfVersion is about: the one that the settings name, else the likeliest tracker.

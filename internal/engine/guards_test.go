@@ -360,3 +360,43 @@ func TestLostAnswerOfAnAppend(t *testing.T) {
 		w.same("products")
 	})
 }
+
+// A plan is out of date when the target or the link changed, also where the action and our side stayed as they were.
+func TestPlanGoesStaleByTargetAndByLink(t *testing.T) {
+	for name, change := range map[string]func(*world, lockstep.Store, lockstep.Run){
+		"target": func(w *world, _ lockstep.Store, _ lockstep.Run) { w.b.Edit("products", "1", "name", "edited") },
+		"link": func(w *world, s lockstep.Store, row lockstep.Run) {
+			links, err := s.ScanLinks(context.Background(), "products", "", 1)
+			if err != nil || len(links) != 1 {
+				w.t.Fatal(links, err)
+			}
+			d := []byte(links[0].B.Digest)
+			d[1]++
+			links[0].B.Digest = lockstep.Digest(d)
+			if err := s.SettlePage(context.Background(), "products", lockstep.PageEnd{Run: row, Links: links}); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w, s := newWorld(t), store.New()
+			defer s.Close()
+			w.put("products", 1, "n", "1.00")
+			e := w.engine(s)
+			row := w.sync(e, true)[0]
+			w.put("products", 1, "new", "1.00")
+			var items []PlanItem
+			_, err := e.Plan(context.Background(), "products", PlanOptions{Report: func(it PlanItem) error { items = append(items, it); return nil }})
+			if err != nil || len(items) != 1 || items[0].Action != "update" {
+				t.Fatal(items, err)
+			}
+			change(w, s, row)
+			hash, _ := e.MappingHash("products")
+			w.b.ResetCounts()
+			_, err = e.Apply(context.Background(), SavedPlan{Flow: "products", Mapping: hash, Items: itemsOf(items)}, SyncOptions{})
+			if f := lockstep.FaultOf(err); f == nil || f.Code != lockstep.CodeStalePlan || w.b.AllWrites("products") != 0 {
+				t.Fatalf("%s: %v", name, err)
+			}
+		})
+	}
+}

@@ -85,7 +85,7 @@ func TestTargetsDiskFull(t *testing.T) {
 // The store's disk is full, in the middle of a full sync: that is what the sync says, nothing is lost, and
 // with room again a sync brings all level.
 func TestStoresDiskFull(t *testing.T) {
-	for _, track := range []string{"by: snapshot"} {
+	for _, track := range []string{"by: snapshot", "by: timestamp, field: changed"} {
 		t.Run(strings.Split(track, ",")[0][4:], func(t *testing.T) {
 			p := newPlace(t)
 			grow := p.smallDisk("store", "2m")

@@ -15,7 +15,7 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 	if len(outcomes) == 0 {
 		return ctx.Err()
 	}
-	return s.change(ctx, func(t *tx) error {
+	err := s.change(ctx, func(t *tx) error {
 		var closing []closure
 		for i := range outcomes {
 			o := &outcomes[i]
@@ -27,6 +27,27 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 			closing = append(closing, closure{l, o})
 		}
 		return t.settle(closing)
+	})
+	if err != nil {
+		s.giveBack(context.WithoutCancel(ctx), outcomes)
+	}
+	return err
+}
+
+// giveBack ends the leases of outcomes that could not be settled, a full disk say: the entries are handed out again
+// once that is over, as tried (law 5), and nobody has to wait until the leases run out. It writes nothing.
+func (s *Store) giveBack(ctx context.Context, outcomes []lockstep.Outcome) {
+	_ = s.change(ctx, func(t *tx) error { // a store that is closed has no leases any more
+		for i := range outcomes {
+			l := s.leases[outcomes[i].Delivery.ID]
+			if l == nil || l.generation != outcomes[i].Delivery.Generation {
+				continue
+			}
+			until := l.until
+			t.set(func() { l.until = t.now }, func() { l.until = until })
+			t.wake(l.flow)
+		}
+		return nil
 	})
 }
 

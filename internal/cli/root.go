@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,9 +16,6 @@ import (
 
 // Main runs the command line of the process and returns its exit code.
 func Main(version string) int {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // the live heap is a few pages: collecting twice as often costs little and keeps the peak low
-	}
 	t := newTool(version)
 	ctx, stop := graceful(context.Background(), t)
 	defer stop()

@@ -52,7 +52,7 @@ func (h *House) enter(ctx context.Context, write bool) (b *built, leave func(), 
 			}
 		}
 		h.use.Unlock()
-		if len(b.away) > 0 && !h.isRunning() { // it will not become better by building it again at once
+		if len(b.away)+len(b.sick) > 0 && !h.isRunning() { // it will not become better by building it again at once
 			h.use.RLock()
 			return b, h.use.RUnlock, nil
 		}
@@ -62,14 +62,15 @@ func (h *House) enter(ctx context.Context, write bool) (b *built, leave func(), 
 // good tells whether what is built will do. While the daemon carries flows only it may build anew, since two engines
 // must not work side by side.
 func (h *House) good(b *built, write bool) bool {
-	return b != nil && (!write || len(b.scripts) == 0) && (len(b.away) == 0 || h.isRunning())
+	return b != nil && (!write || len(b.scripts) == 0) && (len(b.away)+len(b.sick) == 0 || h.isRunning())
 }
 
 // rebuild builds all flows whose systems answer. The caller holds the lock.
 func (h *House) rebuild(ctx context.Context, write bool) (*built, error) {
 	out := &built{flows: map[string]*engine.Flow{}}
 	out.away = h.systems.open(ctx, h.cfg, usedBy(h.cfg, h.cfg.Flows))
-	able := h.able()
+	out.sick = h.systems.sick(ctx, h.cfg, true)
+	able := slices.DeleteFunc(h.able(), func(f *config.Flow) bool { return out.sick[f.Name] != nil })
 	if len(able) == 0 {
 		return out, nil
 	}
@@ -108,6 +109,37 @@ func (h *House) rebuild(ctx context.Context, write bool) (*built, error) {
 	}
 	h.built.Store(out)
 	return out, nil
+}
+
+// sick are the faults of flows whose source stream is there and cannot be read at all: a file that is none, say. It
+// shows in a stream that lists no fields; a look at its first record tells why. Such a flow is left out and harms no
+// other (law 4).
+// again lists the streams of such systems anew first: what could not be read may have been mended.
+func (s systems) sick(ctx context.Context, cfg *config.Config, again bool) map[string]error {
+	out, listed := map[string]error{}, map[string]bool{}
+	for _, f := range cfg.Flows {
+		sys := s[f.From.System]
+		if sys == nil {
+			continue
+		}
+		bare := func() bool { s := sys.stream(f.From.Stream); return s != nil && len(s.Fields) == 0 }
+		if again && bare() && !listed[f.From.System] {
+			listed[f.From.System] = true
+			if err := sys.list(ctx); err != nil {
+				out[f.Name] = err
+				continue
+			}
+		}
+		scanner, ok := sys.sys.(lockstep.Scanner)
+		if !ok || !bare() {
+			continue
+		}
+		_, err := scanner.Scan(ctx, lockstep.Read{Stream: f.From.Stream}, nil, lockstep.Limit{Rows: 1, Bytes: 1 << 20})
+		if err != nil {
+			out[f.Name] = lockstep.FaultOf(err).On(lockstep.About{Flow: f.Name, System: f.From.System, Stream: f.From.Stream})
+		}
+	}
+	return out
 }
 
 // attach tells the store all flows of the configuration.
@@ -160,6 +192,10 @@ func (d *doing) connected(ctx context.Context, write bool) (b *built, leave func
 		if b.flows[f.Name] != nil {
 			return false
 		}
+		if err := b.sick[f.Name]; err != nil {
+			errs = append(errs, err)
+			return true
+		}
 		from, to := b.away[f.From.System], b.away[f.To.System]
 		if from != nil {
 			gone[f.From.System] = from
@@ -183,6 +219,9 @@ func (d *doing) connected(ctx context.Context, write bool) (b *built, leave func
 
 // tellAway logs which flows are not carried, and why.
 func (h *House) tellAway(b *built) {
+	for name, err := range b.sick {
+		h.log.Error("a flow's source cannot be read", logging.Flow, name, logging.Err, h.clean(err), logging.Next, lockstep.FaultOf(err).Next)
+	}
 	for name, err := range b.away {
 		var flows []string
 		for _, f := range h.cfg.Flows {

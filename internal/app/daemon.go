@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,7 +111,7 @@ func (h *House) carry(ctx context.Context) error {
 func (h *House) buildAnew(ctx context.Context) (*built, error) {
 	h.use.Lock()
 	defer h.use.Unlock()
-	if b := h.built.Load(); b != nil && len(b.away) == 0 && len(b.scripts) == 0 {
+	if b := h.built.Load(); b != nil && len(b.away)+len(b.sick) == 0 && len(b.scripts) == 0 {
 		return b, nil
 	}
 	return h.rebuild(ctx, true)
@@ -123,7 +124,7 @@ func (h *House) carryUntilMore(ctx context.Context, b *built) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	if len(b.away) > 0 {
+	if len(b.away)+len(b.sick) > 0 {
 		wg.Go(func() {
 			if h.someAnswer(ctx, b) {
 				stop()
@@ -146,6 +147,10 @@ func (h *House) someAnswer(ctx context.Context, b *built) bool {
 		look := systems{}
 		look.open(ctx, h.cfg, names)
 		found := len(look) > 0
+		if len(b.sick) > 0 { // a second look at their systems, for the first is in use
+			look.open(ctx, h.cfg, h.sourcesOf(b.sick))
+			found = found || len(look.sick(ctx, h.cfg, false)) < len(b.sick)
+		}
 		if err := look.close(); err != nil {
 			h.log.Warn("after a look at systems that are away", logging.Err, h.clean(err))
 		}
@@ -153,6 +158,15 @@ func (h *House) someAnswer(ctx context.Context, b *built) bool {
 			return true
 		}
 	}
+}
+
+// sourcesOf are the systems that flows read.
+func (h *House) sourcesOf(flows map[string]error) []string {
+	var names []string
+	for name := range flows {
+		names = append(names, h.cfg.Flow(name).From.System)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(names)))
 }
 
 func wait(ctx context.Context, d time.Duration) {

@@ -47,6 +47,7 @@ type built struct {
 	// scripts make the target streams that are not there yet; while there are some the flows can only be looked at.
 	scripts []string
 	away    map[string]error // systems that did not answer, whose flows are left out
+	sick    map[string]error // flows whose source stream cannot be read at all: they are left out, too
 }
 
 // Open checks the configuration as far as that goes without a system and opens the store. It fails with

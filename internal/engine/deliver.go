@@ -105,13 +105,15 @@ func (w *worker) bring(ctx context.Context, items []*item) (unlock func(), err e
 	}
 	w.lookAt(ctx, live(items))
 	var found []*item
-	var names [][]string
+	var names []string
+	var ends []int
 	for _, it := range live(items) {
 		if it.theirs != nil && w.flow.fold(it.target) != w.flow.fold(before[it]) {
-			found, names = append(found, it), append(names, []string{w.flow.keyLock(it.target)})
+			found, names = append(found, it), append(names, w.flow.keyLock(it.target))
+			ends = append(ends, len(names))
 		}
 	}
-	unlock = w.hold(found, names, w.later)
+	unlock = w.hold(found, names, ends, w.later)
 	if err := w.claim(ctx, live(items)); err != nil {
 		return unlock, err
 	}
@@ -122,31 +124,28 @@ func (w *worker) bring(ctx context.Context, items []*item) (unlock func(), err e
 // lock takes the locks of the items' target records, of both records where one moves. Items whose record is taken
 // are given to taken.
 func (w *worker) lock(items []*item, taken func(*item)) (unlock func()) {
-	names := make([][]string, len(items))
+	names, ends := make([]string, 0, len(items)), make([]int, len(items))
 	for i, it := range items {
-		names[i] = w.flow.lockNames(it)
+		names = w.flow.lockNames(names, it)
 		if to, moved := w.moved(it); moved {
-			names[i] = append(names[i], w.flow.keyLock(to))
+			names = append(names, w.flow.keyLock(to))
 		}
+		ends[i] = len(names)
 	}
-	return w.hold(items, names, taken)
+	return w.hold(items, names, ends, taken)
 }
 
-// hold takes all locks that are named for each item (law 3).
-func (w *worker) hold(items []*item, names [][]string, taken func(*item)) (unlock func()) {
-	all := make([]string, 0, len(items))
-	for i := range items {
-		all = append(all, names[i]...)
-	}
-	got := w.locks.try(all)
+// hold takes all locks that are named for each item (law 3): those of the ith end before ends[i].
+func (w *worker) hold(items []*item, names []string, ends []int, taken func(*item)) (unlock func()) {
+	got := w.locks.try(names)
 	at := 0
 	for i, it := range items {
-		if slices.Contains(got[at:at+len(names[i])], false) {
+		if slices.Contains(got[at:ends[i]], false) {
 			taken(it)
 		}
-		at += len(names[i])
+		at = ends[i]
 	}
-	return func() { w.locks.free(all, got) }
+	return func() { w.locks.free(names, got) }
 }
 
 // worst is the fault that the flow as a whole has to react to, nil for none.

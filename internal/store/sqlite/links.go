@@ -55,18 +55,14 @@ func (c *conn) links(set *linkSet, side lockstep.Side, keys []lockstep.Key) ([]l
 	if side == lockstep.B {
 		return out, c.linksOfB(set, sorted, found)
 	}
-	rest := sorted
-	if len(sorted) >= dense {
-		done, err := c.linksInRange(set, sorted, found)
-		if err != nil {
-			return nil, err
-		}
-		rest = sorted[done:]
+	rest, err := c.linksInRange(rangeA, set, sorted, found)
+	if err != nil {
+		return nil, err
 	}
 	if len(rest) == 0 {
 		return out, nil
 	}
-	err := c.query(findA, []any{keyList(rest), set.id}, func(v []driver.Value) error {
+	err = c.query(findA, []any{keyList(rest), set.id}, func(v []driver.Value) error {
 		l := set.scan(v)
 		found(l.A.Key, l)
 		return nil
@@ -78,39 +74,58 @@ func (c *conn) links(set *linkSet, side lockstep.Side, keys []lockstep.Key) ([]l
 // reading a range of the file costs a third of looking up each key.
 const dense = 16
 
-// linksInRange reads the range that the keys span, as long as it holds not many more links than keys. It says how many
-// of the keys are done with.
-func (c *conn) linksInRange(set *linkSet, sorted []lockstep.Key, found func(lockstep.Key, lockstep.Link)) (done int, err error) {
-	read, limit := 0, 2*len(sorted)
+// ranged is a way to read the links of a range of keys: the column that holds the key, and the condition.
+type ranged struct {
+	query string // with the set, the first and the last key, and a LIMIT
+	key   int    // the column
+}
+
+const rangeHead = "SELECT " + linkColumns + " FROM link_rows l "
+
+var (
+	rangeA     = ranged{rangeHead + "WHERE l.set_id = ? AND l.a_key >= ? AND l.a_key <= ? ORDER BY l.a_key LIMIT ?", 0}
+	rangeSame  = ranged{rangeHead + "WHERE l.set_id = ? AND l.a_key >= ? AND l.a_key <= ? AND l.b_key IS NULL ORDER BY l.a_key LIMIT ?", 0}
+	rangeOther = ranged{rangeHead + "INDEXED BY link_rows_b WHERE l.set_id = ? AND l.b_key >= ? AND l.b_key <= ? ORDER BY l.b_key LIMIT ?", 2}
+)
+
+// linksInRange reads the range that the keys span, as long as it holds not many more links than keys. It gives the keys
+// that it did not come to.
+func (c *conn) linksInRange(by ranged, set *linkSet, sorted []lockstep.Key, found func(lockstep.Key, lockstep.Link)) (rest []lockstep.Key, err error) {
+	if len(sorted) < dense {
+		return sorted, nil
+	}
+	done, read, limit := 0, 0, 2*len(sorted)
 	var last lockstep.Key
-	err = c.query("SELECT "+linkColumns+" FROM link_rows l WHERE l.set_id = ? AND l.a_key >= ? AND l.a_key <= ? ORDER BY l.a_key LIMIT ?",
-		[]any{set.id, string(sorted[0]), string(sorted[len(sorted)-1]), limit}, func(v []driver.Value) error {
-			read++
-			last = lockstep.Key(str(v[0]))
-			for done < len(sorted) && sorted[done] < last {
-				done++
-			}
-			if done < len(sorted) && sorted[done] == last {
-				found(last, set.scan(v))
-			}
-			return nil
-		})
-	if err != nil {
-		return 0, err
+	err = c.query(by.query, []any{set.id, string(sorted[0]), string(sorted[len(sorted)-1]), limit}, func(v []driver.Value) error {
+		read++
+		last = lockstep.Key(str(v[by.key]))
+		for done < len(sorted) && sorted[done] < last {
+			done++
+		}
+		if done < len(sorted) && sorted[done] == last {
+			found(last, set.scan(v))
+		}
+		return nil
+	})
+	if err != nil || read < limit {
+		return nil, err
 	}
-	if read < limit {
-		return len(sorted), nil
-	}
-	for done < len(sorted) && sorted[done] <= last {
-		done++
-	}
-	return done, nil
+	return sorted[done:], nil // the last key's, too: more links may have it
 }
 
 func (c *conn) linksOfB(set *linkSet, keys []lockstep.Key, found func(lockstep.Key, lockstep.Link)) error {
-	list := keyList(keys)
-	for _, query := range []string{findOther, findSame} {
-		err := c.query(query, []any{list, set.id}, func(v []driver.Value) error {
+	for _, way := range []struct {
+		by   ranged
+		find string
+	}{{rangeOther, findOther}, {rangeSame, findSame}} {
+		rest, err := c.linksInRange(way.by, set, keys, found)
+		if err != nil {
+			return err
+		}
+		if len(rest) == 0 {
+			continue
+		}
+		err = c.query(way.find, []any{keyList(rest), set.id}, func(v []driver.Value) error {
 			l := set.scan(v)
 			found(l.B.Key, l)
 			return nil

@@ -53,6 +53,7 @@ type fullRun struct {
 	row   lockstep.Run
 	place place
 	seen  *bitmap
+	slabs chan []item     // of pages that are done
 	saved time.Time       // when the place was settled last
 	sure  lockstep.Counts // as they were then
 }

@@ -14,6 +14,7 @@ import (
 type fullPage struct {
 	since   lockstep.Seq // the store's sequence before the page was read
 	changes []lockstep.Change
+	slab    []item // what items point into; used again for a later page
 	items   []*item
 	next    lockstep.Position
 	more    bool
@@ -31,6 +32,7 @@ func (r *fullRun) scan(ctx context.Context) error {
 	}
 	wg.Go(func() { r.read(readCtx, from, read) })
 	deep := r.place.Deep // the place is the writing goroutine's
+	r.slabs = make(chan []item, 3)
 	wg.Go(func() { r.prepareAll(readCtx, deep, read, pages) })
 	defer wg.Wait()
 	defer cancel()
@@ -40,6 +42,11 @@ func (r *fullRun) scan(ctx context.Context) error {
 		}
 		if err := r.page(context.WithoutCancel(ctx), p); err != nil {
 			return err
+		}
+		clear(p.slab)
+		select {
+		case r.slabs <- p.slab:
+		default:
 		}
 		r.observe()
 		if !p.more {
@@ -110,7 +117,14 @@ func (r *fullRun) prepareAll(ctx context.Context, deep bool, read <-chan *fullPa
 
 // prepare finds out what of a page differs.
 func (r *fullRun) prepare(ctx context.Context, deep bool, p *fullPage, last *map[lockstep.Key]*item) error {
-	p.items, p.changes = r.flow.newItems(p.changes, r.now()), nil
+	select {
+	case p.slab = <-r.slabs:
+	default:
+	}
+	if len(p.slab) < len(p.changes) {
+		p.slab = make([]item, len(p.changes))
+	}
+	p.items, p.changes = r.flow.fillItems(p.slab, p.changes, r.now()), nil
 	if err := r.links(ctx, p.items); err != nil {
 		return err
 	}

@@ -42,7 +42,12 @@ func newItem(d lockstep.Delivery) *item {
 
 // newItems are items of records that no lease stands behind: of a full sync, a plan, a verify.
 func (f *Flow) newItems(changes []lockstep.Change, at time.Time) []*item {
-	slab, out := make([]item, len(changes)), make([]*item, len(changes))
+	return f.fillItems(make([]item, len(changes)), changes, at)
+}
+
+// fillItems is newItems in a slab that is large enough.
+func (f *Flow) fillItems(slab []item, changes []lockstep.Change, at time.Time) []*item {
+	out := make([]*item, len(changes))
 	for i, c := range changes {
 		slab[i] = item{change: c, op: c.Op, delivery: lockstep.Delivery{Flow: f.Name, Captured: at}}
 		out[i] = &slab[i]

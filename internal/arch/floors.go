@@ -81,7 +81,6 @@ var house = []place{
 	{path: "internal/pgserver", floor: Beside},
 	{path: "internal/testreport", floor: Beside},
 	{path: "internal/trial", floor: Beside},
-	{path: "internal/deps", floor: Beside},
 }
 
 // Place is where a package stands: its floor, and its room, the folder whose packages know each other.

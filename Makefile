@@ -68,7 +68,7 @@ lint: ## golangci-lint: style, traps, and the floors of the house
 		elif [[ -n "$${LOCKSTEP_CI:-}" ]]; then exit 1; \
 		else echo "!! golangci-lint cannot be installed: NOT LINTED" >&2; exit 0; fi; \
 	fi; \
-	[[ ! -x $(LINT) ]] || GOLANGCI_LINT_CACHE=$$PWD/.tools/lint-cache $(LINT) run ./...
+	[[ ! -x $(LINT) ]] || GOLANGCI_LINT_CACHE=$$PWD/.tools/lint-cache $(LINT) run --allow-parallel-runners ./...
 
 .PHONY: gen
 gen: ## everything that is generated from the code

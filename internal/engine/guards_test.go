@@ -148,6 +148,10 @@ func TestUnknownOutcomeWaitsAndLooks(t *testing.T) {
 			t.Errorf("%d calls within the grace time", n)
 		}
 		w.put("products", 1, "hidden", "1.00")
+		// Captured before anything is delivered: otherwise the older image may be found in the target and linked first.
+		if _, _, err := e.capture(context.Background(), e.feeds["a/products/log"]); err != nil {
+			t.Fatal(err)
+		}
 		time.Sleep(2 * time.Minute)
 		w.sync(e, false)
 		if all := entries(t, s, lockstep.Parked); len(all) != 1 || all[0].Fault.Code != lockstep.CodeBlind {

@@ -10,8 +10,21 @@ import (
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
 )
 
-// plan is the table and the plan of a read.
+// plan is the table and the plan of a read. A table or column that we do not know may have come meanwhile: it is looked
+// for once more.
 func (s *System) plan(ctx context.Context, r lockstep.Read) (*sqlkit.Plan, error) {
+	p, err := s.knownPlan(ctx, r)
+	if err == nil {
+		return p, nil
+	}
+	if code := lockstep.FaultOf(err).Code; code != lockstep.CodeNoField && code != lockstep.CodeNoStream {
+		return nil, err
+	}
+	s.forget()
+	return s.knownPlan(ctx, r)
+}
+
+func (s *System) knownPlan(ctx context.Context, r lockstep.Read) (*sqlkit.Plan, error) {
 	t, err := s.table(ctx, r.Stream)
 	if err != nil {
 		return nil, err

@@ -444,3 +444,19 @@ func TestExamine(t *testing.T) {
 		t.Errorf("nothing is wrong, and doctor says:\n%s", what)
 	}
 }
+
+// A column that comes back is read at once, also where the table was listed while it was gone.
+func TestColumnComesBack(t *testing.T) {
+	dsn := testkit.Postgres(t)
+	exec(t, dsn, `CREATE TABLE i (id int PRIMARY KEY)`, `INSERT INTO i VALUES (1)`)
+	s := open(t, lockstep.Settings{"dsn": dsn})
+	read := lockstep.Read{Stream: "i", Fields: []string{"v"}}
+	if _, err := s.Scan(t.Context(), read, nil, lockstep.Limit{Rows: 10}); code(err) != lockstep.CodeNoField {
+		t.Fatal(err)
+	}
+	exec(t, dsn, `ALTER TABLE i ADD v text DEFAULT 'back'`)
+	page, err := s.Scan(t.Context(), read, nil, lockstep.Limit{Rows: 10})
+	if err != nil || len(page.Changes) != 1 {
+		t.Fatal(page, err)
+	}
+}

@@ -104,9 +104,6 @@ func (h *House) rebuild(ctx context.Context, write bool) (*built, error) {
 	for _, f := range flows {
 		out.flows[f.Name] = f
 	}
-	if err := h.fullWhereNew(ctx, out.flows); err != nil {
-		return nil, err
-	}
 	h.built.Store(out)
 	return out, nil
 }

@@ -29,9 +29,6 @@ func (d *doing) sync(ctx context.Context) error {
 		})
 		return errors.Join(away, err)
 	}
-	if err := d.fullWhereNew(ctx, b.flows); err != nil {
-		return err
-	}
 	rows, err := b.engine.Sync(ctx, d.names(), opt)
 	for _, row := range rows {
 		if e := d.row(row); e != nil {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/config"
@@ -71,37 +70,6 @@ func Open(ctx context.Context, cfg *config.Config, opt Options) (*House, error) 
 		return nil, h.clean(errors.Join(err, h.Close()))
 	}
 	return h, nil
-}
-
-// fullWhereNew makes a full sync due for flows whose feed has no checkpoint although they had a full sync: their
-// tracker was changed in the configuration, or the source could not say where it was when the full sync began, and
-// nothing was captured since (law 1). The interrupted run that it leaves has no place to go on from, so the engine
-// replaces it by a new one.
-func (h *House) fullWhereNew(ctx context.Context, flows map[string]*engine.Flow) error {
-	for _, f := range flows {
-		if f.Feed == "" {
-			continue
-		}
-		at, _, err := h.store.Checkpoint(ctx, f.Feed)
-		if err != nil {
-			return err
-		}
-		rows, err := h.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 1})
-		if err != nil {
-			return err
-		}
-		if at != nil || len(rows) == 0 || rows[0].State == lockstep.Running || rows[0].State == lockstep.Interrupted {
-			continue
-		}
-		now := time.Now()
-		row := lockstep.Run{
-			Flow: f.Name, Kind: lockstep.FullRun, State: lockstep.Interrupted, Started: now, Ended: now, Note: "nothing was captured yet: everything is read once",
-		}
-		if _, err := h.store.StartRun(ctx, row); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // clean is err without secrets: what is in it stays a fault, its text is masked (law 12).

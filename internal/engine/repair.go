@@ -7,7 +7,7 @@ import (
 )
 
 // report counts a drift, has it repaired where that is asked for, and tells it.
-func (v *verify) report(_ context.Context, it *item, d Drift) error {
+func (v *verify) report(it *item, d Drift) error {
 	c := &v.row.Counts
 	switch {
 	case it != nil && it.open:

@@ -340,7 +340,7 @@ func (v *verify) judgeSuspects(ctx context.Context, items []*item) error {
 		return err
 	}
 	for _, it := range seen {
-		if err := v.drift(ctx, it); err != nil {
+		if err := v.drift(it); err != nil {
 			return err
 		}
 	}
@@ -371,7 +371,7 @@ func (v *verify) see(ctx context.Context, items []*item) error {
 }
 
 // drift reports an item if its sides differ.
-func (v *verify) drift(ctx context.Context, it *item) error {
+func (v *verify) drift(it *item) error {
 	d := Drift{Flow: v.flow.Name, Key: it.key(), Target: it.target}
 	var theirs value.Fields
 	if it.theirs != nil {
@@ -394,7 +394,7 @@ func (v *verify) drift(ctx context.Context, it *item) error {
 		}
 		d.What = "different"
 	}
-	return v.report(ctx, it, d)
+	return v.report(it, d)
 }
 
 // judgeExtra looks at target records that no source record was expected at.
@@ -420,7 +420,7 @@ func (v *verify) judgeExtra(ctx context.Context, keys []lockstep.Key) error {
 		return fmt.Errorf("look again at the target: %w", err)
 	}
 	for _, r := range found {
-		if err := v.report(ctx, nil, Drift{Flow: v.flow.Name, What: "extra", Target: r.Key}); err != nil {
+		if err := v.report(nil, Drift{Flow: v.flow.Name, What: "extra", Target: r.Key}); err != nil {
 			return err
 		}
 	}

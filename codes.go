@@ -44,6 +44,7 @@ const (
 	CodeFormat        Code = "LS-FORMAT"
 	CodeClock         Code = "LS-CLOCK"
 	CodePosition      Code = "LS-POSITION"
+	CodeNotTracked    Code = "LS-NOT-TRACKED"
 	CodeShortRead     Code = "LS-SHORT-READ"
 	CodeDeleteBrake   Code = "LS-DELETE-BRAKE"
 	CodeTargetEdit    Code = "LS-TARGET-EDIT"
@@ -95,6 +96,7 @@ var Codes = []CodeInfo{
 	{CodeFormat, Invalid, "a file is not in its declared format", "Mend the file at the place named."},
 	{CodeClock, Lost, "the source's clock is behind our position", "Set the clock right, then run `lockstep sync FLOW --full`."},
 	{CodePosition, Lost, "the position is not valid any more", "Run `lockstep sync FLOW --full`."},
+	{CodeNotTracked, Denied, "what the tracker needs inside the source is not there", "Run `lockstep track install FLOW`, then start the flow again."},
 	{CodeShortRead, Invalid, "the read was empty or short, so nothing is deleted", "Check the source; if it is right, run the full sync with `--allow-deletes`."},
 	{CodeDeleteBrake, Invalid, "more deletes than the brake allows", "Look at `lockstep plan`; if it is right, run the full sync with `--allow-deletes`."},
 	{CodeTargetEdit, Conflict, "the target was edited and on_target_edit is park", "Decide which side is right: edit the source, or `lockstep parked retry` to overwrite the target."},

@@ -61,16 +61,26 @@ func (s *Stream) Field(name string) *Field {
 // Tracker is a way to find changes.
 type Tracker string
 
-// The trackers (docs/concepts.md). Snapshot needs nothing of a connector: the engine compares a Scan with the links.
+// The trackers (docs/concepts.md). Snapshot, and Version per record, need nothing of a connector but a Scan: the
+// engine compares what it reads with the links.
 const (
-	Timestamp Tracker = "timestamp"
-	Snapshot  Tracker = "snapshot"
+	Timestamp Tracker = "timestamp" // rows with a later "last modified" time
+	Version   Tracker = "version"   // rows with a higher number
+	Flag      Tracker = "flag"      // rows that are marked as changed; Ack takes the mark away
+	Trigger   Tracker = "trigger"   // a change table that triggers fill; Ack empties it
+	Log       Tracker = "log"       // the database's own log; Ack lets go of it
+	Snapshot  Tracker = "snapshot"  // a full read
 )
 
 // Track says how the changes of a stream are found.
 type Track struct {
 	By    Tracker
-	Field string // Timestamp: the "last modified" field
+	Field string // Timestamp: the "last modified" field; Version: the number; Flag: the mark
+	// PerRecord says that Version counts each record's own changes: then only a comparison of all versions tells.
+	PerRecord bool
+	// Name tells apart several that track one stream by Trigger or Log, each with a change table or a slot of its
+	// own; "" is "lockstep".
+	Name string
 	// Deleted is a field that is true, or not null, on records that count as gone (soft delete); "" for none.
 	Deleted string
 	// Overlap is how far behind its position a timestamp tracker reads again: against clocks that step, and
@@ -147,7 +157,8 @@ type Acker interface {
 	Ack(ctx context.Context, r Read, upTo Position) error
 }
 
-// Waiter is a Source that can tell when there may be something new.
+// Waiter is a Source that can tell when there may be something new. Where it cannot for this Read it answers with a
+// Fault of CodeCannot at once, and is polled.
 type Waiter interface {
 	Wait(ctx context.Context, r Read, from Position) error
 }
@@ -157,7 +168,9 @@ type Confirmer interface {
 	Confirm(ctx context.Context, stream string, receipts []string) ([]Result, error)
 }
 
-// Installer makes, and takes away, what a tracker needs inside the source. dry only returns the script.
+// Installer makes, and takes away, what a tracker needs inside the source: triggers, change tables, slots. The script
+// is what it does, or with dry would do; "" where there is nothing to do, so that both are safe to repeat, and a dry
+// run of both tells whether all is there, or none.
 type Installer interface {
 	Install(ctx context.Context, r Read, dry bool) (script string, err error)
 	Remove(ctx context.Context, r Read, dry bool) (script string, err error)

@@ -32,7 +32,7 @@ func (s *System) Changes(ctx context.Context, r lockstep.Read, from lockstep.Pos
 		switch r.Track.By {
 		case lockstep.Timestamp:
 			page, err = s.changesByTime(v, from, l)
-		case Log, "":
+		case lockstep.Log, "":
 			page, err = s.changesByLog(v, from, l)
 		default:
 			err = lockstep.Faultf(lockstep.CodeCannot, "changes cannot be found by %q", r.Track.By).On(lockstep.About{Stream: r.Stream})

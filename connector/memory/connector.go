@@ -6,9 +6,6 @@ import (
 	"github.com/lockstep-sync/lockstep"
 )
 
-// Log is the tracker that reads the system's own change log; it sees deletes.
-const Log lockstep.Tracker = "log"
-
 // Connector opens an empty system each time.
 var Connector lockstep.Connector = Systems(nil)
 
@@ -22,7 +19,7 @@ func (Systems) Spec() lockstep.Spec {
 		Summary:  "Records held in the memory of the process, for tests and trials. They are gone when it ends.",
 		Source:   true,
 		Target:   true,
-		Trackers: []lockstep.Tracker{Log, lockstep.Timestamp, lockstep.Snapshot},
+		Trackers: []lockstep.Tracker{lockstep.Log, lockstep.Timestamp, lockstep.Snapshot},
 		Settings: []lockstep.Setting{
 			{Name: "name", Type: lockstep.TextSetting, Help: "Which of the process's memory systems to open; empty opens a new one."},
 		},

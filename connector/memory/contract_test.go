@@ -23,7 +23,7 @@ func TestContract(t *testing.T) {
 					return place(sys)
 				},
 				Tracks: []connectortest.Track{
-					{Track: lockstep.Track{By: memory.Log}, Deletes: true},
+					{Track: lockstep.Track{By: lockstep.Log}, Deletes: true},
 					{Track: lockstep.Track{By: lockstep.Timestamp}},
 				},
 				Refusals:   refusals(rules),

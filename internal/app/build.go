@@ -120,11 +120,11 @@ func defOf(f *config.Flow) lockstep.FlowDef {
 	}
 }
 
-// feedOf names the feed that a flow reads, "" for a snapshot. Flows share a feed if they track the same stream in the
+// feedOf names the feed that a flow reads, "" where all records are compared. Flows share a feed if they track the same stream in the
 // same way; the store keeps its checkpoint under this name.
 func feedOf(f *config.Flow) string {
 	t := f.From.Track
-	if t.By == lockstep.Snapshot {
+	if t.Whole() {
 		return ""
 	}
 	name := f.From.System + "/" + f.From.Stream + "/" + string(t.By)
@@ -133,6 +133,9 @@ func feedOf(f *config.Flow) string {
 	}
 	if t.Deleted != "" {
 		name += ",deleted:" + t.Deleted
+	}
+	if t.Name != "" {
+		name += ",name:" + t.Name
 	}
 	if t.Overlap >= 0 {
 		name += ",overlap:" + t.Overlap.String()
@@ -158,7 +161,7 @@ func (b *builder) source(f *config.Flow) *lockstep.Stream {
 		b.report(f, "from.stream", lockstep.CodeNoKey, "", "the stream %s of %s has no key", s.Name, f.From.System)
 	}
 	t := f.From.Track
-	if _, ok := src.(lockstep.Source); !ok && t.By != lockstep.Snapshot {
+	if _, ok := src.(lockstep.Source); !ok && !t.Whole() {
 		b.report(f, "from.track.by", lockstep.CodeCannot, "write `by: snapshot`", "the system %s cannot tell what changed", f.From.System)
 	}
 	for setting, name := range map[string]string{"from.track.field": t.Field, "from.track.deleted": t.Deleted} {

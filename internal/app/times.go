@@ -3,19 +3,18 @@ package app
 import (
 	"time"
 
-	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/config"
 	"github.com/lockstep-sync/lockstep/internal/schedule"
 )
 
-// fullOf is when a flow's full syncs are due; nil for on request only. A snapshot tracker is a full sync as often as
-// it looks, beside those of `full:`.
+// fullOf is when a flow's full syncs are due; nil for on request only. A tracker that compares all records is a
+// full sync as often as it looks, beside those of `full:`.
 func fullOf(f *config.Flow) schedule.Schedule {
 	var full schedule.Schedule
 	if f.Full != nil {
 		full = f.Full.Schedule
 	}
-	if f.From.Track.By != lockstep.Snapshot {
+	if !f.From.Track.Whole() {
 		return full
 	}
 	every := schedule.Every(f.From.Track.Every)

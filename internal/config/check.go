@@ -58,7 +58,7 @@ func (d *decoder) checkFrom(f *Flow, s *System, at path) {
 	}
 	by := d.marks[string(at.sub("track.by"))]
 	// A snapshot needs nothing of a connector.
-	if t := f.From.Track.By; by != nil && t != "" && t != lockstep.Snapshot && !slices.Contains(spec.Trackers, t) {
+	if t := f.From.Track.By; by != nil && t != "" && !f.From.Track.Whole() && !slices.Contains(spec.Trackers, t) {
 		offers := []string{string(lockstep.Snapshot)}
 		for _, t := range spec.Trackers {
 			if t != lockstep.Snapshot {

@@ -116,7 +116,13 @@ type From struct {
 // Track says how changes are found, and how often to look.
 type Track struct {
 	lockstep.Track
+	Per   string // as it is written; PerRecord is what it means
 	Every time.Duration
+}
+
+// Whole tells whether changes are found by comparing all records with the links: no feed follows them.
+func (t Track) Whole() bool {
+	return t.By == lockstep.Snapshot || (t.By == lockstep.Version && t.PerRecord)
 }
 
 // To is what a flow writes.

@@ -131,7 +131,9 @@ func TestMistakesBetweenParts(t *testing.T) {
 		{"from: {system: dir, stream: s, track: {by: timestamp, field: x}}\n    to: {system: db, stream: s}", "which cannot be tracked by timestamp; it offers snapshot"},
 		{"from: {system: db, stream: s, track: {by: timestamp}}\n    to: {system: dir, stream: s}", "`flows.f.from.track` by timestamp needs `field`"},
 		{"from: {system: db, stream: s, track: {by: snapshot, field: x}}\n    to: {system: dir, stream: s}", "`flows.f.from.track.field` has no use with snapshot"},
-		{"from: {system: db, stream: s, track: {by: trigger}}\n    to: {system: dir, stream: s}", "cannot be \"trigger\"; there is timestamp, snapshot"},
+		{"from: {system: db, stream: s, track: {by: magic}}\n    to: {system: dir, stream: s}", "cannot be \"magic\"; there is timestamp, version, flag, trigger, log, snapshot"},
+		{"from: {system: db, stream: s, track: {by: trigger}}\n    to: {system: dir, stream: s}", "which cannot be tracked by trigger; it offers snapshot, timestamp"},
+		{"from: {system: db, stream: s, track: {by: timestamp, field: x, name: y}}\n    to: {system: dir, stream: s}", "`flows.f.from.track.name` has no use with timestamp"},
 		{"from: {system: db, stream: s}\n    to: {system: dir, stream: s}", "`flows.f.from` needs `track`"},
 		{"from: {system: db, stream: s, track: {by: snapshot}}\n    to: {system: db, stream: s}", "into the stream that it reads"},
 		{"from: {system: db, stream: s, track: {by: snapshot}}\n    to: {system: dir, stream: s, on_delete: disable}", "needs `disable`"},
@@ -333,7 +335,7 @@ func TestAliasesAndMerges(t *testing.T) {
 }
 
 func TestHints(t *testing.T) {
-	names := []string{"timestamp", "snapshot", "trigger", "log"}
+	names := []string{"timestamp", "version", "flag", "snapshot", "trigger", "log"}
 	for word, want := range map[string]string{"timestmp": "timestamp", "snaphsot": "snapshot", "LOG": "log", "lg": "log", "webhook": "", "": ""} {
 		if got := nearest(word, names); got != want {
 			t.Errorf("nearest to %q is %q, not %q", word, got, want)

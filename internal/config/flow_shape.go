@@ -15,8 +15,14 @@ import (
 var trackShape = object[Track]{
 	fields: []field[Track]{
 		at("by", shape[lockstep.Tracker](trackerShape{}), func(t *Track) *lockstep.Tracker { return &t.By },
-			"`timestamp`: rows with a later \"last modified\"; `snapshot`: a full read compared with the links", required),
-		at("field", text, func(t *Track) *string { return &t.Field }, "with timestamp: the \"last modified\" field"),
+			"`timestamp`: rows with a later \"last modified\"; `version`: rows with a higher number; `flag`: rows marked as changed; "+
+				"`trigger`: a change table that triggers fill; `log`: the database's own log; `snapshot`: a full read compared with the links", required),
+		at("field", text, func(t *Track) *string { return &t.Field },
+			"with timestamp the \"last modified\" field, with version the number, with flag the mark"),
+		at("per", choice[per]{perStream, perRecord}, func(t *Track) *per { return (*per)(&t.Per) },
+			"with version: `stream` where one counter numbers all changes, `record` where each record counts its own", standard("stream")),
+		at("name", text, func(t *Track) *string { return &t.Name },
+			"with trigger and log: a name for the change table or slot, where several lockstep installations track one stream; by default lockstep"),
 		at("deleted", text, func(t *Track) *string { return &t.Deleted },
 			"a field that is true, or not null, on records that count as gone (soft delete)"),
 		at("every", lasting(schedule.MinEvery, 366*24*time.Hour), func(t *Track) *time.Duration { return &t.Every },
@@ -24,24 +30,92 @@ var trackShape = object[Track]{
 		at("overlap", lasting(0, 24*time.Hour), func(t *Track) *time.Duration { return &t.Overlap },
 			"with timestamp: how far behind its place to read again; by default what the connector thinks right"),
 	},
-	also: whenThen("by", lockstep.Timestamp, needs("field"), map[string]any{"properties": map[string]any{"field": false}}),
+	also: trackRules(),
 	check: func(d *decoder, n *yaml.Node, at path, t *Track) {
-		stamped := t.By == lockstep.Timestamp
-		switch {
-		case stamped && t.Field == "":
-			d.report(n, at, "", "%s by timestamp needs `field`: the \"last modified\" field of the stream", at)
-		case !stamped && d.marks[string(at.sub("field"))] != nil:
-			d.report(d.marks[string(at.sub("field"))], at.sub("field"), "", "%s has no use with %s", at.sub("field"), t.By)
+		if what := trackedField[t.By]; what != "" && t.Field == "" {
+			d.report(n, at, "", "%s by %s needs `field`: %s of the stream", at, t.By, what)
 		}
+		for _, setting := range []string{"field", "per", "name", "overlap"} {
+			if n := d.marks[string(at.sub(setting))]; n != nil && t.By != "" && !trackTakes(t.By, setting) {
+				d.report(n, at.sub(setting), "", "%s has no use with %s", at.sub(setting), t.By)
+			}
+		}
+		t.PerRecord = t.Per == string(perRecord)
 		if d.marks[string(at.sub("overlap"))] == nil {
 			t.Overlap = -1
 		}
-		if t.Every == 0 {
-			if t.Every = 10 * time.Second; !stamped {
-				t.Every = 5 * time.Minute
-			}
+		if t.Every != 0 {
+			return
+		}
+		switch {
+		case t.Whole():
+			t.Every = 5 * time.Minute
+		case t.By == lockstep.Trigger || t.By == lockstep.Log:
+			t.Every = time.Second
+		default:
+			t.Every = 10 * time.Second
 		}
 	},
+}
+
+// per says what a version counts.
+type per string
+
+const (
+	perStream per = "stream"
+	perRecord per = "record"
+)
+
+// trackedField says what `field` is, for the trackers that need one.
+var trackedField = map[lockstep.Tracker]string{
+	lockstep.Timestamp: `the "last modified" field`, lockstep.Version: "the number", lockstep.Flag: "the mark",
+}
+
+// trackTakes tells whether a setting means something to a tracker. What a connector adds takes any.
+func trackTakes(by lockstep.Tracker, setting string) bool {
+	switch setting {
+	case "field":
+		return by != lockstep.Snapshot && by != lockstep.Trigger && by != lockstep.Log
+	case "per":
+		return by == lockstep.Version
+	case "name":
+		return by == lockstep.Trigger || by == lockstep.Log
+	case "overlap":
+		return by != lockstep.Snapshot && by != lockstep.Trigger && by != lockstep.Log && by != lockstep.Flag
+	}
+	return true
+}
+
+// trackRules says the same to the JSON schema.
+func trackRules() map[string]any {
+	var all []any
+	for _, by := range houseTrackers {
+		if rule := trackRule(by); rule != nil {
+			all = append(all, whenThen("by", by, rule, map[string]any{}))
+		}
+	}
+	return map[string]any{"allOf": all}
+}
+
+func trackRule(by lockstep.Tracker) map[string]any {
+	rule, none := map[string]any{}, map[string]any{}
+	if trackedField[by] != "" {
+		rule = needs("field")
+	}
+	for _, setting := range []string{"field", "per", "name", "overlap"} {
+		if !trackTakes(by, setting) {
+			none[setting] = false
+		}
+	}
+	if len(none) > 0 {
+		rule["properties"] = none
+	}
+	return rule
+}
+
+// houseTrackers are those that the house knows.
+var houseTrackers = choice[lockstep.Tracker]{
+	lockstep.Timestamp, lockstep.Version, lockstep.Flag, lockstep.Trigger, lockstep.Log, lockstep.Snapshot,
 }
 
 // trackerShape is a tracker that some connector offers; whether it is the right one is checked against the system.
@@ -57,7 +131,7 @@ func (trackerShape) decode(d *decoder, n *yaml.Node, at path) (lockstep.Tracker,
 
 // trackers are those of the house, and those that a connector adds.
 func trackers(connectors []lockstep.Connector) choice[lockstep.Tracker] {
-	all := choice[lockstep.Tracker]{lockstep.Timestamp, lockstep.Snapshot}
+	all := slices.Clone(houseTrackers)
 	for _, c := range connectors {
 		for _, t := range c.Spec().Trackers {
 			if !slices.Contains(all, t) {

@@ -48,7 +48,7 @@ func TestStarterLoads(t *testing.T) {
 		rules = append(rules, r.Target+"="+r.Expr.Text)
 	}
 	if got := fmt.Sprintln(f.From, f.To.Stream, f.To.Create, f.Match, f.Full.Schedule, rules); got !=
-		"{pim public.Product {{timestamp updated at gone -1ns} 10s}} true true [sku market: x] 0 3 * * * Europe/Ljubljana "+
+		"{pim public.Product {{timestamp updated at false  gone -1ns} stream 10s}} true true [sku market: x] 0 3 * * * Europe/Ljubljana "+
 			"[sku=sku price=round(price * 1.22, 2) on=true one=1 label='it''s']\n" {
 		t.Errorf("%s\n%s", got, text)
 	}
@@ -111,16 +111,16 @@ func TestReferenceHasEverySetting(t *testing.T) {
 }
 
 func TestTrackersOfConnectors(t *testing.T) {
-	log := kind{Kind: "logged", Summary: "x", Source: true, Target: true, Trackers: []lockstep.Tracker{"log"}}
-	text := strings.NewReplacer("type: database", "type: logged", "dsn: ${DSN}", "", "by: snapshot", "by: log").Replace(minimal("", "", ""))
+	log := kind{Kind: "logged", Summary: "x", Source: true, Target: true, Trackers: []lockstep.Tracker{"bell"}}
+	text := strings.NewReplacer("type: database", "type: logged", "dsn: ${DSN}", "", "by: snapshot", "by: bell").Replace(minimal("", "", ""))
 	c, err := Parse("x", []byte(text), append(connectors(), log), testEnv)
-	if err != nil || c.Flows[0].From.Track.By != "log" {
+	if err != nil || c.Flows[0].From.Track.By != "bell" {
 		t.Errorf("%v", err)
 	}
-	if _, err := parse(t, strings.ReplaceAll(minimal("", "", ""), "by: snapshot", "by: log")); err == nil {
+	if _, err := parse(t, strings.ReplaceAll(minimal("", "", ""), "by: snapshot", "by: bell")); err == nil {
 		t.Error("a tracker that nobody offers is taken")
 	}
-	if schema := string(Schema(append(connectors(), log))); !strings.Contains(strings.Join(strings.Fields(schema), ""), `["timestamp","snapshot","log"]`) {
+	if schema := string(Schema(append(connectors(), log))); !strings.Contains(strings.Join(strings.Fields(schema), ""), `"snapshot","bell"]`) {
 		t.Error("the schema does not know the connector's tracker")
 	}
 }

@@ -55,8 +55,15 @@ func (e *Engine) capture(ctx context.Context, fd *feed) (n int, more bool, err e
 		}
 		return 0, false, fmt.Errorf("changes: %w", fault)
 	}
-	changes, prints := fd.recent.news(page.Changes, fd.read.Track.By == lockstep.Timestamp)
-	idle := len(changes) == 0 && !page.More
+	acker, acks := fd.source.(lockstep.Acker)
+	changes, prints := page.Changes, []print(nil)
+	switch fd.read.Track.By {
+	case lockstep.Timestamp, lockstep.Version: // these read again what they have read
+		changes, prints = fd.recent.news(changes)
+	case lockstep.Flag, lockstep.Trigger:
+		changes = once(changes)
+	}
+	idle := len(changes) == 0 && !page.More && (!acks || len(page.Changes) == 0)
 	if idle && (time.Since(fd.savedAt) < idleSave || string(page.Next) == string(fd.stored)) {
 		fd.at = page.Next // the saved one is good, too: it only reads a little more again
 		return 0, false, nil
@@ -68,8 +75,8 @@ func (e *Engine) capture(ctx context.Context, fd *feed) (n int, more bool, err e
 	}
 	fd.stored, fd.at, fd.savedAt = page.Next, page.Next, time.Now()
 	fd.recent.add(prints)
-	if a, ok := fd.source.(lockstep.Acker); ok { // law 1: only now may the source forget
-		err = a.Ack(ctx, fd.read, page.Next)
+	if acks { // law 1: only now may the source forget
+		err = acker.Ack(ctx, fd.read, page.Next)
 	}
 	return len(changes), page.More, err
 }
@@ -130,11 +137,10 @@ func newRecent() *recent { return &recent{young: map[uint64]uint64{}} }
 // print is one captured state: hashes of its key and of all that was read.
 type print struct{ key, state uint64 }
 
-// news are the changes not captured before, with their prints to add once they are in the queue. rows says that the
-// changes are rows as they are now, and not a log: a key that comes twice is that of two rows then, a doubled one, or
-// a deleted one and its successor. Neither is newer than the other, so they become one hint: a fetch tells (law 6).
-func (r *recent) news(changes []lockstep.Change, rows bool) ([]lockstep.Change, []print) {
-	all, first, again := make([]print, len(changes)), map[uint64]int{}, map[int]bool{}
+// news are the changes not captured before, with their prints to add once they are in the queue. A key that comes
+// twice becomes one hint, as in once; it is news where any of its rows changed.
+func (r *recent) news(changes []lockstep.Change) ([]lockstep.Change, []print) {
+	all, first, again := make([]print, len(changes)), make(map[uint64]int, len(changes)), map[int]bool{}
 	var buf []byte
 	for i, c := range changes {
 		buf = append(buf[:0], c.Record.Key...)
@@ -143,9 +149,6 @@ func (r *recent) news(changes []lockstep.Change, rows bool) ([]lockstep.Change, 
 		buf = append(append(buf, c.Record.Version...), 0)
 		buf = value.AppendTagged(buf, c.Record.Fields)
 		all[i].state = xxh3.Hash(buf)
-		if !rows {
-			continue
-		}
 		if one, there := first[all[i].key]; there && changes[one].Record.Key == c.Record.Key {
 			all[one].state += all[i].state
 			again[one], again[i] = true, true
@@ -155,16 +158,12 @@ func (r *recent) news(changes []lockstep.Change, rows bool) ([]lockstep.Change, 
 	}
 	out := make([]lockstep.Change, 0, len(changes))
 	prints := make([]print, 0, len(changes))
-	here := map[uint64]uint64{} // a record that changed and changed back within the page is news twice
 	for i, c := range changes {
 		p := all[i]
 		if again[i] && first[p.key] != i {
 			continue
 		}
-		last, ok := here[p.key]
-		if !ok {
-			last, ok = r.young[p.key]
-		}
+		last, ok := r.young[p.key]
 		if !ok {
 			last, ok = r.old[p.key]
 		}
@@ -174,10 +173,37 @@ func (r *recent) news(changes []lockstep.Change, rows bool) ([]lockstep.Change, 
 		if again[i] {
 			c = lockstep.Change{Record: lockstep.Record{Key: c.Record.Key, At: c.Record.At}, Hint: true}
 		}
-		here[p.key] = p.state
 		out, prints = append(out, c), append(prints, p)
 	}
 	return out, prints
+}
+
+// once is for changes that are rows as they are now, and not a log: a key that comes twice is that of two rows then, a
+// doubled one, or a deleted one and its successor. Neither is newer than the other, so they become one hint: a fetch
+// tells (law 6).
+func once(changes []lockstep.Change) []lockstep.Change {
+	first, again := make(map[lockstep.Key]int, len(changes)), false
+	for i, c := range changes {
+		if _, there := first[c.Record.Key]; there {
+			again = true
+			continue
+		}
+		first[c.Record.Key] = i
+	}
+	if !again {
+		return changes
+	}
+	out := make([]lockstep.Change, 0, len(first))
+	at := make(map[lockstep.Key]int, len(first)) // in out
+	for _, c := range changes {
+		if i, there := at[c.Record.Key]; there {
+			out[i] = lockstep.Change{Record: lockstep.Record{Key: c.Record.Key, At: c.Record.At}, Hint: true}
+			continue
+		}
+		at[c.Record.Key] = len(out)
+		out = append(out, c)
+	}
+	return out
 }
 
 func (r *recent) add(prints []print) {

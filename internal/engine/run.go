@@ -43,7 +43,7 @@ func (e *Engine) captureLoop(ctx context.Context, fd *feed) {
 	for _, f := range fd.flows {
 		every = min(every, f.Every)
 	}
-	failures := 0
+	failures, pause := 0, every
 	for ctx.Err() == nil {
 		n, more, err := e.capture(ctx, fd)
 		if n > 0 {
@@ -52,8 +52,8 @@ func (e *Engine) captureLoop(ctx context.Context, fd *feed) {
 		switch {
 		case err == nil:
 			failures = 0
-			if !more {
-				e.await(ctx, fd, every)
+			if pause = fd.pace(pause, every, n > 0); !more {
+				e.await(ctx, fd, pause)
 			}
 		case ctx.Err() != nil:
 		default:
@@ -63,18 +63,35 @@ func (e *Engine) captureLoop(ctx context.Context, fd *feed) {
 	}
 }
 
-// await returns when the source may have changes.
-func (e *Engine) await(ctx context.Context, fd *feed, every time.Duration) {
-	w, ok := fd.source.(lockstep.Waiter)
-	if !ok {
-		_ = sleep(ctx, every)
-		return
+// soonest is the first pause after changes, for trackers whose look costs next to nothing.
+const soonest = 20 * time.Millisecond
+
+// pace is the pause before the next look: changes seldom come alone, so behind some it is short and grows from there.
+// A look by time, number or mark may cost a scan of the table: there it is always what the flows ask for.
+func (fd *feed) pace(last, every time.Duration, found bool) time.Duration {
+	switch by := fd.read.Track.By; {
+	case by != lockstep.Trigger && by != lockstep.Log:
+		return every
+	case found:
+		return min(every, soonest)
 	}
-	ctx, cancel := context.WithTimeout(ctx, every)
-	defer cancel()
-	if err := w.Wait(ctx, fd.read, fd.at); err != nil && ctx.Err() == nil {
-		_ = sleep(ctx, every)
+	return min(every, last+last/4+time.Millisecond)
+}
+
+// await returns when the source may have changes: when it says so, where it can, else after the pause.
+func (e *Engine) await(ctx context.Context, fd *feed, pause time.Duration) {
+	if w, ok := fd.source.(lockstep.Waiter); ok {
+		limit, cancel := context.WithTimeout(ctx, pause)
+		defer cancel()
+		err := w.Wait(limit, fd.read, fd.at)
+		if err == nil || limit.Err() != nil {
+			return
+		}
+		if lockstep.FaultOf(err).Code != lockstep.CodeCannot {
+			e.log.Debug("cannot wait for changes", "feed", fd.name, "err", err)
+		}
 	}
+	_ = sleep(ctx, pause)
 }
 
 func (e *Engine) captureFailed(ctx context.Context, fd *feed, err error, failures int) {

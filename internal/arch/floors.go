@@ -78,6 +78,7 @@ var house = []place{
 	{path: "internal/arch", floor: Beside},
 	{path: "internal/bench", floor: Beside},
 	{path: "internal/chaos", floor: Beside},
+	{path: "internal/mariaserver", floor: Beside},
 	{path: "internal/pgserver", floor: Beside},
 	{path: "internal/testreport", floor: Beside},
 	{path: "internal/trial", floor: Beside},

@@ -37,9 +37,10 @@ var (
 	serial  atomic.Int64
 )
 
-// Main runs the tests of a package that uses Postgres, and stops the server behind them. Use it as TestMain.
+// Main runs the tests of a package that uses Postgres or MariaDB, and stops the servers behind them. Use it as TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
+	stopMaria()
 	if running != nil {
 		running.stop()
 	}

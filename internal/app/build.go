@@ -90,6 +90,7 @@ func (b *builder) flow(f *config.Flow) *engine.Flow {
 		Page:         b.cfg.Page(f),
 		Every:        f.From.Track.Every,
 		Full:         fullOf(f),
+		Light:        lightOf(f),
 		FullNow:      f.Full != nil && f.Full.AtStart,
 		Window:       f.Window,
 	}

@@ -25,7 +25,7 @@ func (h *House) Do(ctx context.Context, req Request, emit func(Event) error) err
 	answer := map[Do]func(context.Context) error{
 		DoStatus: d.status, DoSync: d.sync, DoPlan: d.plan, DoApply: d.apply, DoVerify: d.verify, DoExplain: d.explain,
 		DoQueue: d.queue, DoParked: d.parked, DoRetry: d.retry, DoDiscard: d.discard, DoRuns: d.runs, DoResume: d.resume,
-		DoDoctor: d.doctor, DoStop: d.quit,
+		DoDoctor: d.doctor, DoTrack: d.track, DoStop: d.quit,
 	}[req.Do]
 	if answer == nil {
 		return lockstep.Faultf(lockstep.CodeUsage, "nobody can do %q", req.Do)

@@ -20,6 +20,7 @@ const (
 	EntryEvent    EventKind = "entry"
 	StoryEvent    EventKind = "story"
 	FindingEvent  EventKind = "finding"
+	TrackEvent    EventKind = "track"
 	FaultEvent    EventKind = "fault" // of one flow or system, while the others go on
 	TextEvent     EventKind = "text"  // a sentence for people
 )
@@ -35,6 +36,7 @@ type Event struct {
 	Entry    *Entry    `json:"entry,omitempty"`
 	Story    *Story    `json:"story,omitempty"`
 	Finding  *Finding  `json:"finding,omitempty"`
+	Track    *Tracking `json:"track,omitempty"`
 	Fault    *Fault    `json:"fault,omitempty"`
 	Text     string    `json:"text,omitempty"`
 }
@@ -209,6 +211,17 @@ type Finding struct {
 	Flow   string `json:"flow,omitempty"`
 	What   string `json:"what"`
 	Next   string `json:"next,omitempty"`
+}
+
+// Tracking is what a tracker needs inside a source.
+type Tracking struct {
+	Flows  []string `json:"flows"` // that share it
+	System string   `json:"system"`
+	Stream string   `json:"stream"`
+	By     string   `json:"by"`
+	State  string   `json:"state"`            // "installed", "not installed", "incomplete", "nothing to install"
+	Script string   `json:"script,omitempty"` // what was done, or would be
+	Done   bool     `json:"done,omitempty"`   // it was done
 }
 
 // Fault is an error with its kind, code and next step, as people and programs see it.

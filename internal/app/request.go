@@ -27,6 +27,7 @@ const (
 	DoRuns    Do = "runs"    // run events, newest first
 	DoResume  Do = "resume"  // flows that stopped for a person start again; one text event
 	DoDoctor  Do = "doctor"  // connects; finding events
+	DoTrack   Do = "track"   // connects; track events
 	DoStop    Do = "stop"    // the daemon ends in good order
 )
 
@@ -37,6 +38,8 @@ func (r Request) Changes() bool {
 		return false
 	case DoVerify:
 		return r.Repair
+	case DoTrack:
+		return r.Track != TrackStatus && !r.Dry
 	}
 	return true
 }
@@ -58,6 +61,9 @@ type Request struct {
 	Deep         bool `json:"deep,omitempty"`          // sync: read the target, too; makes it a full one
 	Fresh        bool `json:"fresh,omitempty"`         // sync: do not resume an unfinished full run; makes it a full one
 	Repair       bool `json:"repair,omitempty"`        // verify: have what differs delivered again
+
+	Track string `json:"track,omitempty"` // track: "install", "remove" or "status"
+	Dry   bool   `json:"dry,omitempty"`   // track: only say what would be done
 
 	// PlanFile is an absolute path. Plan writes the plan there, if it is given; apply reads it.
 	PlanFile string `json:"plan_file,omitempty"`

@@ -14,7 +14,7 @@ func fullOf(f *config.Flow) schedule.Schedule {
 	if f.Full != nil {
 		full = f.Full.Schedule
 	}
-	if !f.From.Track.Whole() {
+	if !f.From.Track.Whole() || f.From.Track.PerRecord {
 		return full
 	}
 	every := schedule.Every(f.From.Track.Every)
@@ -22,6 +22,14 @@ func fullOf(f *config.Flow) schedule.Schedule {
 		return every
 	}
 	return either{every, full}
+}
+
+// lightOf is when a flow compares the versions of its records; nil where its tracker does something else.
+func lightOf(f *config.Flow) schedule.Schedule {
+	if !f.From.Track.PerRecord {
+		return nil
+	}
+	return schedule.Every(f.From.Track.Every)
 }
 
 // either is due when one of two schedules is.

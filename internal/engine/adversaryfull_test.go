@@ -131,7 +131,7 @@ func TestFailedFullSyncOfALostPositionIsStillDue(t *testing.T) {
 		}
 		w.a.SetHook(nil)
 		e = w.engine(s)
-		if due, err := e.fullDue(context.Background(), e.flows[0], false); err != nil || due.After(time.Now()) {
+		if due, _, err := e.fullDue(context.Background(), e.flows[0], false); err != nil || due.After(time.Now()) {
 			t.Errorf("due %v %v", due, err)
 		}
 		w.sync(e, false)

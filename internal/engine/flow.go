@@ -71,8 +71,11 @@ type Flow struct {
 	Retry       Retry
 	Page        lockstep.Limit // of reads
 
-	Every   time.Duration // pause between polls of the tracker, at most
-	Full    schedule.Schedule
+	Every time.Duration // pause between polls of the tracker, at most
+	Full  schedule.Schedule
+	// Light is when the source's versions are compared with the links (Track.PerRecord): a full sync that reads key and
+	// version only, and fetches what has another version. Nil for other trackers.
+	Light   schedule.Schedule
 	FullNow bool            // run a full sync when the daemon starts
 	Window  schedule.Window // deliveries only within
 

@@ -15,6 +15,7 @@ type FullOptions struct {
 	AllowDeletes bool // past the brake (law 9), and also after an empty read
 	Deep         bool // read the target, too: finds what was edited or lost there
 	Fresh        bool // do not resume an unfinished run
+	Light        bool // compare versions only, where the flow's tracker is made for that and everything was read once
 	Observe      func(Progress)
 }
 
@@ -37,6 +38,7 @@ type place struct {
 	Mapping string       `json:"mapping"`
 	Allowed bool         `json:"allowed,omitempty"`
 	Deep    bool         `json:"deep,omitempty"`
+	Light   bool         `json:"light,omitempty"` // versions only
 	Reset   bool         `json:"reset,omitempty"` // the run makes good what its feed skipped
 }
 
@@ -107,7 +109,11 @@ func (e *Engine) openFull(ctx context.Context, f *Flow, opt FullOptions) (*fullR
 	if err != nil {
 		return nil, err
 	}
-	p := place{Phase: phaseScan, MaxID: maxID, Linked: linked, Mapping: f.Mapping.Hash(), Allowed: opt.AllowDeletes, Deep: opt.Deep, Reset: lost}
+	light, err := e.canBeLight(ctx, f, opt)
+	if err != nil {
+		return nil, err
+	}
+	p := place{Phase: phaseScan, MaxID: maxID, Linked: linked, Mapping: f.Mapping.Hash(), Allowed: opt.AllowDeletes, Deep: opt.Deep, Light: light, Reset: lost}
 	row, err = e.store.StartRun(ctx, lockstep.Run{Flow: f.Name, Kind: lockstep.FullRun, State: lockstep.Running, Started: time.Now(), Place: p.encode()})
 	if err != nil {
 		return nil, err
@@ -170,7 +176,7 @@ func (e *Engine) unfinished(ctx context.Context, f *Flow, opt FullOptions) (lock
 	var found lockstep.Run
 	for i, row := range rows {
 		var p place
-		sound := json.Unmarshal(row.Place, &p) == nil && p.Mapping == f.Mapping.Hash() && p.Deep == opt.Deep
+		sound := json.Unmarshal(row.Place, &p) == nil && p.Mapping == f.Mapping.Hash() && p.Deep == opt.Deep && (opt.Light || !p.Light)
 		switch {
 		case row.State == lockstep.Finished:
 			return found, found.ID != 0, nil

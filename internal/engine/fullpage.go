@@ -30,10 +30,10 @@ func (r *fullRun) scan(ctx context.Context) error {
 	if r.place.From == "" {
 		from = nil
 	}
-	wg.Go(func() { r.read(readCtx, from, read) })
-	deep := r.place.Deep // the place is the writing goroutine's
+	deep, light := r.place.Deep, r.place.Light // the place is the writing goroutine's
+	wg.Go(func() { r.read(readCtx, from, light, read) })
 	r.slabs = make(chan []item, 3)
-	wg.Go(func() { r.prepareAll(readCtx, deep, read, pages) })
+	wg.Go(func() { r.prepareAll(readCtx, deep, light, read, pages) })
 	defer wg.Wait()
 	defer cancel()
 	for p := range pages {
@@ -68,10 +68,10 @@ func (r *fullRun) interrupted(ctx context.Context) error {
 }
 
 // read is the reading goroutine.
-func (r *fullRun) read(ctx context.Context, from lockstep.Position, pages chan<- *fullPage) {
+func (r *fullRun) read(ctx context.Context, from lockstep.Position, light bool, pages chan<- *fullPage) {
 	defer close(pages)
 	for {
-		p := r.readPage(ctx, from)
+		p := r.readPage(ctx, from, light)
 		last := p.err != nil || !p.more
 		from = p.next
 		select {
@@ -85,12 +85,16 @@ func (r *fullRun) read(ctx context.Context, from lockstep.Position, pages chan<-
 	}
 }
 
-func (r *fullRun) readPage(ctx context.Context, from lockstep.Position) *fullPage {
+func (r *fullRun) readPage(ctx context.Context, from lockstep.Position, light bool) *fullPage {
 	p := &fullPage{}
 	if p.since, p.err = r.store.Mark(ctx); p.err != nil {
 		return p
 	}
-	page, err := r.flow.Source.Scan(ctx, r.flow.Read, from, r.flow.Page)
+	read := r.flow.Read
+	if light {
+		read.Fields = nil
+	}
+	page, err := r.flow.Source.Scan(ctx, read, from, r.flow.Page)
 	if err != nil {
 		p.err = fmt.Errorf("scan: %w", lockstep.FaultOf(err).On(lockstep.About{Flow: r.flow.Name, System: r.flow.SourceSystem, Stream: r.flow.From.Name}))
 		return p
@@ -100,12 +104,12 @@ func (r *fullRun) readPage(ctx context.Context, from lockstep.Position) *fullPag
 }
 
 // prepareAll is the goroutine between. It owns r.maps.
-func (r *fullRun) prepareAll(ctx context.Context, deep bool, read <-chan *fullPage, pages chan<- *fullPage) {
+func (r *fullRun) prepareAll(ctx context.Context, deep, light bool, read <-chan *fullPage, pages chan<- *fullPage) {
 	defer close(pages)
 	last := map[lockstep.Key]*item{}
 	for p := range read {
 		if p.err == nil {
-			p.err = r.prepare(ctx, deep, p, &last)
+			p.err = r.prepare(ctx, deep, light, p, &last)
 		}
 		select {
 		case pages <- p:
@@ -116,7 +120,7 @@ func (r *fullRun) prepareAll(ctx context.Context, deep bool, read <-chan *fullPa
 }
 
 // prepare finds out what of a page differs.
-func (r *fullRun) prepare(ctx context.Context, deep bool, p *fullPage, last *map[lockstep.Key]*item) error {
+func (r *fullRun) prepare(ctx context.Context, deep, light bool, p *fullPage, last *map[lockstep.Key]*item) error {
 	select {
 	case p.slab = <-r.slabs:
 	default:
@@ -135,6 +139,9 @@ func (r *fullRun) prepare(ctx context.Context, deep bool, p *fullPage, last *map
 		} else if deep {
 			it.look = true
 		}
+	}
+	if light {
+		r.light(ctx, p.items)
 	}
 	if err := r.mapAll(ctx, live(p.items)); err != nil {
 		return err

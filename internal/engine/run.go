@@ -177,7 +177,7 @@ func (e *Engine) Resume(flow string) (bool, error) {
 func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
 	now := f.FullNow
 	for failures := 0; ctx.Err() == nil; {
-		due, err := e.fullDue(ctx, f, now)
+		due, light, err := e.fullDue(ctx, f, now)
 		if err != nil {
 			if ctx.Err() == nil {
 				e.log.Warn("schedule", "flow", f.Name, "err", err)
@@ -189,7 +189,7 @@ func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
 			_ = sleep(ctx, min(wait, time.Minute))
 			continue
 		}
-		_, err = e.Full(ctx, f.Name, FullOptions{})
+		_, err = e.Full(ctx, f.Name, FullOptions{Light: light})
 		fault := lockstep.FaultOf(err)
 		switch {
 		case err == nil:
@@ -205,25 +205,31 @@ func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
 	}
 }
 
-// fullDue is when the next full sync is due. A flow that never had one, or whose last was cut off, is due now; one
-// that stopped at the brake waits for a person, and for its schedule.
-func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (time.Time, error) {
+// fullDue is when the next full sync is due, and whether comparing versions will do. A flow that never had one, or
+// whose last was cut off, is due now; one that stopped at the brake waits for a person, and for its schedule.
+func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (due time.Time, light bool, err error) {
 	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 20})
 	if err != nil || now || owed(rows) {
-		return time.Now(), err
+		return time.Now(), false, err
 	}
 	if f.delta() {
 		if at, _, err := e.store.Checkpoint(ctx, f.Feed); err != nil || at == nil {
-			return time.Now(), err
+			return time.Now(), false, err
 		}
 	}
-	switch {
-	case len(rows) == 0:
-		return time.Now(), nil
-	case f.Full == nil:
-		return time.Now().Add(365 * 24 * time.Hour), nil
+	if len(rows) == 0 {
+		return time.Now(), false, nil
 	}
-	return f.Full.Next(rows[0].Started), nil // in the past where one was missed: it is made good once
+	due = time.Now().Add(365 * 24 * time.Hour)
+	if f.Full != nil {
+		due = f.Full.Next(lastWhole(rows).Started) // in the past where one was missed: it is made good once
+	}
+	if f.Light != nil {
+		if at := f.Light.Next(rows[0].Started); at.Before(due) {
+			return at, true, nil
+		}
+	}
+	return due, false, nil
 }
 
 // startDelta opens the row that counts what the flow delivers while this process runs. Rows that a process which

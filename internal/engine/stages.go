@@ -199,7 +199,7 @@ func (w *worker) compare(items []*item) {
 				break
 			}
 			switch {
-			case it.delivery.ID == 0:
+			case it.delivery.ID == 0 && (w.flow.Light == nil || it.link.End(w.flow.Side).Version == it.change.Record.Version):
 				it.out = nothing
 			case it.link.End(w.flow.Side).Version != it.change.Record.Version:
 				w.level(it, "level", end.Version)

@@ -46,7 +46,9 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 		return lockstep.Run{}, err
 	}
 	if full {
-		row, err := e.Full(ctx, name, opt.FullOptions)
+		how := opt.FullOptions
+		how.Light = !opt.Full
+		row, err := e.Full(ctx, name, how)
 		if err == nil && f.delta() {
 			_, err = e.captureAll(ctx, f)
 		}

@@ -64,7 +64,7 @@ func (t *Table) VersionField(track lockstep.Track) string {
 	if t.Version != "" {
 		return t.Version
 	}
-	if track.By == lockstep.Timestamp {
+	if track.By == lockstep.Timestamp || track.By == lockstep.Version {
 		return track.Field
 	}
 	return ""

@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/memory"
+	"github.com/lockstep-sync/lockstep/internal/schedule"
+	store "github.com/lockstep-sync/lockstep/internal/store/memory"
+)
+
+// counted counts what is asked of a source.
+type counted struct {
+	lockstep.Source
+	scans, whole, fetched int
+}
+
+func (s *counted) Scan(ctx context.Context, r lockstep.Read, from lockstep.Position, l lockstep.Limit) (lockstep.Page, error) {
+	if s.scans++; r.Fields != nil {
+		s.whole++
+	}
+	return s.Source.Scan(ctx, r, from, l)
+}
+
+func (s *counted) Fetch(ctx context.Context, r lockstep.Read, keys []lockstep.Key) ([]lockstep.Record, error) {
+	s.fetched += len(keys)
+	return s.Source.Fetch(ctx, r, keys)
+}
+
+// Records that count their own changes: key and version are read of all, the rest only of what has another version.
+func TestVersionsPerRecord(t *testing.T) {
+	w := newWorld(t, flowDef{name: "products"})
+	seen := &counted{}
+	w.source = func(s *memory.System) lockstep.Source { seen.Source = s; return seen }
+	w.adjust = func(f *Flow) { f.Light = schedule.Every(time.Minute) }
+	s := store.New()
+	defer s.Close()
+	e := w.engine(s)
+	for i := range 20 {
+		w.put("products", i, fmt.Sprint("n", i), "1.00")
+	}
+	w.sync(e, false)
+	if seen.whole == 0 {
+		t.Error("the first sync compared versions only: there were no links yet")
+	}
+	w.same("products")
+
+	*seen = counted{Source: seen.Source}
+	w.put("products", 3, "changed", "2.00")
+	w.put("products", 99, "new", "3.00")
+	w.a.Delete("products", "7")
+	rows := w.sync(e, false)
+	w.same("products")
+	if c := rows[0].Counts; c.Created != 1 || c.Updated != 1 || c.Deleted != 1 || c.Level != 18 {
+		t.Errorf("%+v", c)
+	}
+	if seen.whole > 0 || seen.fetched > 5 {
+		t.Errorf("%d pages were read whole, %d records fetched", seen.whole, seen.fetched)
+	}
+
+	*seen = counted{Source: seen.Source}
+	w.put("products", 3, "changed", "2.00") // another version, the same image
+	w.sync(e, false)
+	if w.sync(e, false); seen.fetched != 1 {
+		t.Errorf("%d records fetched: the new version was not remembered", seen.fetched)
+	}
+
+	*seen = counted{Source: seen.Source}
+	if w.sync(e, true); seen.whole == 0 {
+		t.Error("a full sync on request compared versions only")
+	}
+	due, light, err := e.fullDue(context.Background(), e.byName["products"], false)
+	if err != nil || !light || time.Until(due) > time.Minute {
+		t.Errorf("due %v, light %v, %v", due, light, err)
+	}
+}
+
+// With another mapping the versions say nothing: everything is read once.
+func TestVersionsPerRecordAfterAnotherMapping(t *testing.T) {
+	w := newWorld(t, flowDef{name: "products"})
+	w.adjust = func(f *Flow) { f.Light = schedule.Every(time.Minute) }
+	s := store.New()
+	defer s.Close()
+	w.put("products", 1, "one", "1.00")
+	w.sync(w.engine(s), false)
+	w.defs[0].rules = map[string]string{"id": "id", "name": "upper(name)", "price": "price"}
+	w.sync(w.engine(s), false)
+	if got := dump(w.b, "products"); got != `1: {"id":1,"name":"ONE","price":1.00}` {
+		t.Error(got)
+	}
+}

@@ -23,7 +23,8 @@ func (s *System) Examine(ctx context.Context, r lockstep.Read) ([]lockstep.Findi
 	defer conn.release()
 	e := examiner{ctx: ctx, link: conn, plan: p}
 	checks := []func() error{e.rights, e.clock, e.key}
-	if r.Track.By == lockstep.Timestamp {
+	switch r.Track.By {
+	case lockstep.Timestamp:
 		field, err := trackField(p)
 		if err != nil {
 			return nil, err

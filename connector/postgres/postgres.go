@@ -76,10 +76,13 @@ type System struct {
 }
 
 var (
-	_ lockstep.Source   = (*System)(nil)
-	_ lockstep.Examiner = (*System)(nil)
-	_ lockstep.Target   = (*System)(nil)
-	_ lockstep.Creator  = (*System)(nil)
+	_ lockstep.Source    = (*System)(nil)
+	_ lockstep.Acker     = (*System)(nil)
+	_ lockstep.Waiter    = (*System)(nil)
+	_ lockstep.Installer = (*System)(nil)
+	_ lockstep.Examiner  = (*System)(nil)
+	_ lockstep.Target    = (*System)(nil)
+	_ lockstep.Creator   = (*System)(nil)
 )
 
 // Close closes all connections.

@@ -107,9 +107,6 @@ func (c *trackedColumn) read(stored any, from time.Time) bool {
 // tracked is the column that r tracks by, with a sample of its texts.
 func (s *System) trackedBy(ctx context.Context, db *sql.DB, p *sqlkit.Plan) (*trackedColumn, error) {
 	about := lockstep.About{Stream: p.Table.Stream.Name, Field: p.Track.Field}
-	if p.Track.By != lockstep.Timestamp {
-		return nil, lockstep.Faultf(lockstep.CodeCannot, "sqlite finds changes by timestamp; %q is not one of its trackers", p.Track.By).On(about)
-	}
 	c := p.Table.Column(p.Track.Field)
 	if c == nil {
 		return nil, lockstep.Faultf(lockstep.CodeNoField, "table %s has no column %q to track changes by", p.Table.SQL, p.Track.Field).On(about)

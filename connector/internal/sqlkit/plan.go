@@ -118,7 +118,7 @@ type Plans struct {
 
 // Plan is the plan of r on t, made once.
 func (ps *Plans) Plan(t *Table, r lockstep.Read) (*Plan, error) {
-	id := strings.Join(append([]string{r.Stream, string(r.Track.By), r.Track.Field, r.Track.Deleted, r.Track.Overlap.String()}, r.Fields...), "\x00")
+	id := strings.Join(append([]string{r.Stream, string(r.Track.By), r.Track.Field, r.Track.Name, r.Track.Deleted, r.Track.Overlap.String()}, r.Fields...), "\x00")
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if p := ps.made[id]; p != nil && p.Table == t {

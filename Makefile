@@ -15,6 +15,7 @@ LINT := .tools/golangci-lint-$(LINT_VERSION)
 FUZZTIME ?= 30s
 KILLS ?= 200
 SEED ?= 0
+ONLY ?= each
 
 # The race detector needs a C compiler. SQLite is machine-translated C with no goroutines of its own: instrumenting it
 # finds nothing of ours and costs minutes. Only that package: without more of modernc.org, its copies of the standard
@@ -79,12 +80,12 @@ bench: build ## figures for docs/performance.md: 1,000,000 rows beside the limit
 	go run ./internal/bench -lockstep bin/lockstep -out docs/performance.md $(BENCHFLAGS)
 
 .PHONY: chaos
-chaos: build ## kill -9 the real binary 200 times under load, then compare (KILLS=, SEED=)
-	go run ./internal/chaos/cmd/chaos -lockstep bin/lockstep -kills $(KILLS) -seed $(SEED)
+chaos: build ## kill -9 the real binary 200 times under load for each tracker and database, then compare (KILLS=, SEED=, ONLY=)
+	go run ./internal/chaos/cmd/chaos -lockstep bin/lockstep -kills $(KILLS) -seed $(SEED) -only $(ONLY)
 
 .PHONY: chaos-short
-chaos-short: build ## the same with 20 kills, as `make test` has it
-	go run ./internal/chaos/cmd/chaos -lockstep bin/lockstep -kills 20 -seed $(SEED)
+chaos-short: build ## the same with few kills and pairs, as `make test` has it
+	go run ./internal/chaos/cmd/chaos -lockstep bin/lockstep -kills 10 -every 5 -seed $(SEED) -only short
 
 .PHONY: fuzz
 fuzz: ## every fuzz test for FUZZTIME (30s)

@@ -4,7 +4,6 @@ package chaos
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -13,77 +12,111 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/lockstep-sync/lockstep/internal/pgserver"
 )
 
 // Options say how hard to try.
 type Options struct {
-	Binary  string // path of lockstep
-	Dir     string // for its configuration, store, target and log; must be there
-	Kills   int
-	Seed    uint64
-	Writers int
-	Every   int       // kills between two checks of the delta alone
-	Out     io.Writer // what a person reads meanwhile
+	Binary   string // path of lockstep
+	Dir      string // for its configuration, store, log and SQLite files; must be there
+	From, To string // the databases: postgres, mysql, sqlite
+	Track    string // a name of Trackers
+	Kills    int
+	Seed     uint64
+	Writers  int
+	Every    int       // kills between two checks of the delta alone
+	Out      io.Writer // what a person reads meanwhile
 }
 
-const configuration = `store: store.db
+// tracker is one way to find changes, in lockstep's configuration.
+type tracker struct {
+	track   string
+	install bool // needs something inside the source
+	deletes bool // sees deletes
+}
+
+// Trackers are the trackers by name. A name says what is written after `by:`.
+var Trackers = map[string]tracker{
+	"timestamp":  {track: "{by: timestamp, field: updated_at, every: 1s}"},
+	"version":    {track: "{by: version, field: rev, every: 1s}"},
+	"per-record": {track: "{by: version, field: own, per: record, every: 2s}", deletes: true},
+	"flag":       {track: "{by: flag, field: is_changed, every: 1s}"},
+	"trigger":    {track: "{by: trigger}", install: true, deletes: true},
+	"log":        {track: "{by: log}", install: true, deletes: true},
+	"snapshot":   {track: "{by: snapshot, every: 2s}", deletes: true},
+}
+
+// configuration has the full syncs of items beside the tracker in any case; those of stock only where the tracker
+// sees no deletes, so that what it finds by itself shows.
+func configuration(from, to *place, t tracker) string {
+	full := "\n    full: {every: 3s}"
+	if t.deletes {
+		full = ""
+	}
+	return fmt.Sprintf(`store: store.db
 systems:
-  shop: {type: postgres, dsn: "%s"}
-  copy: {type: sqlite, path: target.db}
+  shop: %s
+  copy: %s
 flows:
   items:
-    from: {system: shop, stream: items, track: {by: timestamp, field: updated_at, every: 1s}}
+    from: {system: shop, stream: items, track: %s}
     to: {system: copy, stream: items}
     full: {every: 4s}
     map: {id: id, sku: sku, title: name, price: price, qty: qty, note: note, changed_at: updated_at}
     deletes: {max_share: 100%%, max: 1000000}
     deliver: {batch: 50}
   stock:
-    from: {system: shop, stream: stock, track: {by: timestamp, field: updated_at, every: 1s}}
-    to: {system: copy, stream: stock}
-    full: {every: 3s}
+    from: {system: shop, stream: stock, track: %s}
+    to: {system: copy, stream: stock}%s
+    map: {sku: sku, warehouse: warehouse, qty: qty, updated_at: updated_at}
     deletes: {max_share: 100%%, max: 1000000}
     deliver: {batch: 50}
-`
+`, from.system, to.system, t.track, t.track, full)
+}
 
 // run is one chaos run.
 type run struct {
 	Options
-	pg   *pgserver.Server
-	load *Load
-	rng  *rand.Rand
-	tool *tool
-	hits map[string]int // kills by what was under way
+	tracker  tracker
+	from, to *place
+	load     *Load
+	rng      *rand.Rand
+	tool     *tool
+	hits     map[string]int // kills by what was under way
 }
 
 // Run does it all: servers, load, kills, checks. An error is a verdict: it names what is not right.
 func Run(ctx context.Context, o Options) (err error) {
-	r := &run{Options: o, rng: rand.New(rand.NewPCG(o.Seed, 0)), hits: map[string]int{}}
-	if r.pg, err = pgserver.Start(ctx, pgserver.Fast); err != nil {
+	t, ok := Trackers[o.Track]
+	if !ok {
+		return fmt.Errorf("no tracker %q", o.Track)
+	}
+	r := &run{Options: o, tracker: t, rng: rand.New(rand.NewPCG(o.Seed, 0)), hits: map[string]int{}}
+	var all servers
+	defer func() { err = errors.Join(err, all.stop()) }()
+	if r.from, err = all.open(ctx, o.From, "source", o.Dir); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.pg.Stop()) }()
-	if err := r.pg.Exec(ctx, "postgres", sourceSchema...); err != nil {
+	defer r.from.db.Close()
+	if r.to, err = all.open(ctx, o.To, "target", o.Dir); err != nil {
 		return err
 	}
-	db, err := makeTarget(ctx, r.target())
-	if err != nil {
+	defer r.to.db.Close()
+	if err := errors.Join(makeSource(ctx, r.from), makeTarget(ctx, r.to)); err != nil {
 		return err
 	}
-	if err := db.Close(); err != nil {
-		return err
-	}
-	text := fmt.Sprintf(configuration, r.pg.DSN("postgres"))
-	if err := os.WriteFile(filepath.Join(o.Dir, "lockstep.yaml"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(o.Dir, "lockstep.yaml"), []byte(configuration(r.from, r.to, t)), 0o600); err != nil {
 		return err
 	}
 	if r.tool, err = newTool(o.Binary, o.Dir); err != nil {
 		return err
 	}
 	defer r.tool.close()
-	if r.load, err = StartLoad(ctx, r.pg.DSN("postgres"), o.Writers, o.Seed); err != nil {
+	if t.install {
+		if err := r.tool.once(ctx, "track", "install"); err != nil {
+			return err
+		}
+	}
+	if r.load, err = startLoad(ctx, r.from, o.Writers, o.Seed); err != nil {
 		return err
 	}
 	defer r.load.Stop()
@@ -91,7 +124,7 @@ func Run(ctx context.Context, o Options) (err error) {
 }
 
 func (r *run) all(ctx context.Context) error {
-	r.say("seed %d, %d kills", r.Seed, r.Kills)
+	r.say("%s to %s by %s: seed %d, %d kills", r.From, r.To, r.Track, r.Seed, r.Kills)
 	start := time.Now()
 	for done := 0; done < r.Kills; {
 		killed, err := r.round(ctx)
@@ -119,14 +152,18 @@ func (r *run) all(ctx context.Context) error {
 	return r.checkAll(ctx)
 }
 
-// checkDelta stops the load, lets the delta drain and asks for every upsert. Only deletes may be open: a timestamp
+// checkDelta stops the load, lets the delta drain and asks for all that the tracker sees: deletes may be open where it
 // cannot see them. It leaves the load paused.
 func (r *run) checkDelta(ctx context.Context) error {
 	r.load.Pause()
 	if err := r.tool.drain(ctx, "sync", "--once"); err != nil {
 		return err
 	}
-	return r.compare(ctx, "after the delta", "missing", "wrong")
+	kinds := []string{"missing", "wrong"}
+	if r.tracker.deletes {
+		kinds = append(kinds, "extra")
+	}
+	return r.compare(ctx, "after the delta", kinds...)
 }
 
 // checkAll runs a full sync on top and asks for everything.
@@ -137,12 +174,18 @@ func (r *run) checkAll(ctx context.Context) error {
 	if err := r.tool.drain(ctx, "sync", "--once"); err != nil {
 		return err
 	}
-	return r.compare(ctx, "at the end", "missing", "extra", "wrong")
+	if err := r.compare(ctx, "at the end", "missing", "extra", "wrong"); err != nil {
+		return err
+	}
+	if !r.tracker.install {
+		return nil
+	}
+	return r.tool.once(ctx, "track", "remove")
 }
 
 // compare counts the differences and refuses those of the kinds given.
 func (r *run) compare(ctx context.Context, when string, kinds ...string) error {
-	all, err := Compare(ctx, r.pg, "postgres", r.target())
+	all, err := compare(ctx, r.from, r.to)
 	if err != nil {
 		return err
 	}
@@ -171,20 +214,4 @@ func (r *run) compare(ctx context.Context, when string, kinds ...string) error {
 	return errors.New(b.String())
 }
 
-func (r *run) target() string { return filepath.Join(r.Dir, "target.db") }
-
 func (r *run) say(format string, args ...any) { fmt.Fprintf(r.Out, format+"\n", args...) }
-
-// makeTarget makes the target's file and tables.
-func makeTarget(ctx context.Context, file string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=journal_mode(wal)")
-	if err != nil {
-		return nil, err
-	}
-	for _, st := range targetSchema {
-		if _, err := db.ExecContext(ctx, st); err != nil {
-			return nil, errors.Join(err, db.Close())
-		}
-	}
-	return db, nil
-}

@@ -1,10 +1,8 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,37 +10,22 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	_ "modernc.org/sqlite" // reads the target without lockstep
-
-	"github.com/lockstep-sync/lockstep/internal/pgserver"
 )
 
-// The target: other names, and types as SQLite has them.
-var targetSchema = []string{
-	`CREATE TABLE items (id INTEGER PRIMARY KEY, sku TEXT NOT NULL, title TEXT NOT NULL, price DECIMAL(12,2) NOT NULL, qty INTEGER NOT NULL,
-		note TEXT, changed_at TIMESTAMPTZ NOT NULL)`,
-	`CREATE TABLE stock (sku TEXT NOT NULL, warehouse TEXT NOT NULL, qty INTEGER NOT NULL, updated_at TIMESTAMPTZ NOT NULL, PRIMARY KEY (sku, warehouse))`,
-}
-
-// table says how to read both sides of a flow by SQL: key fields first, the same number of columns, all as text.
+// table says how to read both sides of a flow by SQL: key fields first, the same number of columns.
 type table struct {
-	flow           string
-	keys           int
+	flow           string // and the name of the table on both sides
+	key            []string
 	number, moment int // the columns to be compared as a number and as a time; -1 is none
-	source, target string
+	source, target []string
 }
 
-const isoTime = `to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
-
-var tables = []table{
-	{"items", 1, 3, 6,
-		`SELECT id, sku, name, price, qty, coalesce('=' || note, 'null'), ` + isoTime + ` FROM items`,
-		`SELECT CAST(id AS TEXT), sku, title, CAST(price AS TEXT), CAST(qty AS TEXT), coalesce('=' || note, 'null'), CAST(changed_at AS TEXT) FROM items`},
-	{"stock", 2, -1, 3,
-		`SELECT sku, warehouse, qty, ` + isoTime + ` FROM stock`,
-		`SELECT sku, warehouse, CAST(qty AS TEXT), CAST(updated_at AS TEXT) FROM stock`},
-}
+var (
+	items = &table{"items", []string{"id"}, 3, 6,
+		[]string{"id", "sku", "name", "price", "qty", "note", "updated_at"}, []string{"id", "sku", "title", "price", "qty", "note", "changed_at"}}
+	stock = &table{"stock", []string{"sku", "warehouse"}, -1, 3,
+		[]string{"sku", "warehouse", "qty", "updated_at"}, []string{"sku", "warehouse", "qty", "updated_at"}}
+)
 
 // Difference is one record that is not the same on both sides.
 type Difference struct {
@@ -65,22 +48,17 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s %s %s\n  source %s\n  target %s", d.Kind(), d.Flow, d.Key, d.Source, d.Target)
 }
 
-// Compare reads both sides whole and lists what differs, by flow and key. Nothing in it is lockstep's.
-func Compare(ctx context.Context, pg *pgserver.Server, database, file string) ([]Difference, error) {
-	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
+// compare reads both sides whole and lists what differs, by flow and key. Nothing in it is lockstep's.
+func compare(ctx context.Context, from, to *place) ([]Difference, error) {
 	var all []Difference
-	for _, t := range tables {
-		source, err := t.readSource(ctx, pg, database)
+	for _, t := range []*table{items, stock} {
+		source, err := t.read(ctx, from, t.source)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("reading %s of the source: %w", t.flow, err)
 		}
-		target, err := t.readTarget(ctx, db)
+		target, err := t.read(ctx, to, t.target)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("reading %s of the target: %w", t.flow, err)
 		}
 		keys := maps.Clone(source)
 		maps.Copy(keys, target)
@@ -93,46 +71,24 @@ func Compare(ctx context.Context, pg *pgserver.Server, database, file string) ([
 	return all, nil
 }
 
-func (t table) readSource(ctx context.Context, pg *pgserver.Server, database string) (map[string]string, error) {
-	cmd := pg.Psql(ctx, database, "-c", "COPY ("+t.source+") TO STDOUT (FORMAT csv)")
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("reading %s of the source: %w", t.flow, err)
-	}
-	lines, err := csv.NewReader(bytes.NewReader(out)).ReadAll()
+func (t *table) read(ctx context.Context, p *place, columns []string) (map[string]string, error) {
+	list := slices.Clone(columns)
+	list[t.moment] = fmt.Sprintf(p.moment, columns[t.moment])
+	got, err := p.db.QueryContext(ctx, "SELECT "+strings.Join(list, ", ")+" FROM "+t.flow)
 	if err != nil {
 		return nil, err
-	}
-	rows := make(map[string]string, len(lines))
-	for _, l := range lines {
-		if err := t.put(rows, l); err != nil {
-			return nil, err
-		}
-	}
-	return rows, nil
-}
-
-func (t table) readTarget(ctx context.Context, db *sql.DB) (map[string]string, error) {
-	got, err := db.QueryContext(ctx, t.target)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s of the target: %w", t.flow, err)
 	}
 	defer got.Close()
-	names, err := got.Columns()
-	if err != nil {
-		return nil, err
-	}
 	rows := map[string]string{}
 	for got.Next() {
-		line := make([]string, len(names))
-		into := make([]any, len(names))
-		for i := range line {
-			into[i] = &line[i]
+		cells, into := make([]sql.NullString, len(list)), make([]any, len(list))
+		for i := range cells {
+			into[i] = &cells[i]
 		}
 		if err := got.Scan(into...); err != nil {
 			return nil, err
 		}
-		if err := t.put(rows, line); err != nil {
+		if err := t.put(rows, cells); err != nil {
 			return nil, err
 		}
 	}
@@ -140,7 +96,15 @@ func (t table) readTarget(ctx context.Context, db *sql.DB) (map[string]string, e
 }
 
 // put writes a row under its key, in one form for both sides. A key that comes twice is a difference by itself.
-func (t table) put(rows map[string]string, line []string) error {
+func (t *table) put(rows map[string]string, cells []sql.NullString) error {
+	line := make([]string, len(cells))
+	for i, c := range cells {
+		if line[i] = c.String; !c.Valid {
+			line[i] = "null"
+		} else if c.String == "null" {
+			line[i] = "'null'"
+		}
+	}
 	if t.number >= 0 {
 		n, ok := new(big.Rat).SetString(line[t.number])
 		if !ok {
@@ -154,8 +118,8 @@ func (t table) put(rows map[string]string, line []string) error {
 	}
 	line[t.moment] = at.UTC().Format(time.RFC3339Nano)
 	key := line[0]
-	if t.keys > 1 {
-		b, err := json.Marshal(line[:t.keys])
+	if len(t.key) > 1 {
+		b, err := json.Marshal(line[:len(t.key)])
 		if err != nil {
 			return err
 		}

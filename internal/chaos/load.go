@@ -2,61 +2,97 @@ package chaos
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
-	"math/rand/v2"
+	mrand "math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
-// The source: a table with a single key and one with a composite key. Every statement stamps updated_at with now(),
-// which is the time the transaction began: a late commit brings rows with an old time.
-var sourceSchema = []string{
-	`CREATE TABLE items (id bigint PRIMARY KEY, sku text NOT NULL, name text NOT NULL, price numeric(12,2) NOT NULL, qty integer NOT NULL,
-		note text, updated_at timestamptz NOT NULL)`,
-	`CREATE INDEX ON items (updated_at)`,
-	`CREATE SEQUENCE item_id`,
-	`CREATE TABLE stock (sku text, warehouse text, qty integer NOT NULL, updated_at timestamptz NOT NULL, PRIMARY KEY (sku, warehouse))`,
-	`CREATE INDEX ON stock (updated_at)`,
-	`INSERT INTO items SELECT nextval('item_id'), 'SKU-' || g, 'Item ' || g, g / 4.0, g % 50, CASE WHEN g % 3 = 0 THEN 'note ' || g END, now()
-		FROM generate_series(1, 5000) g`,
-	`INSERT INTO stock SELECT 'SKU-' || g % 400, 'W' || g / 400, g % 90, now() FROM generate_series(1, 1200) g`,
-}
+// marks are what every write leaves in the rows it changes; its parameters are writer.marks.
+const marks = "is_changed = ?, rev = ?, own = own + 1, updated_at = ?"
 
-// some picks up to $1 rows of a table that nobody else holds. Two writers never wait for each other for long.
-const (
-	someItems = `(SELECT id FROM items ORDER BY random() LIMIT $1 FOR UPDATE SKIP LOCKED)`
-	someStock = `(SELECT sku, warehouse FROM stock ORDER BY random() LIMIT $1 FOR UPDATE SKIP LOCKED)`
-)
+func (w *writer) stamps() []any { return []any{true, w.rev, w.at} }
 
-// action is one kind of change. It takes the number of rows it is to change at most.
+// action is one kind of change to at most rows rows.
 type action struct {
 	name   string
 	weight int
-	rows   int // at most
-	sql    string
+	rows   int
+	do     func(ctx context.Context, w *writer, n int) (int64, error)
 }
 
 var actions = []action{
-	{"insert items", 14, 3, `INSERT INTO items SELECT n, 'SKU-' || n, 'Item ' || n || ' é 🙂', (random() * 10000)::numeric(12,2), n % 50, NULL, now()
-		FROM (SELECT nextval('item_id') n FROM generate_series(1, $1::int)) x`},
-	{"update items", 30, 5, `UPDATE items SET price = (random() * 10000)::numeric(12,2), qty = qty + 1, note = CASE WHEN random() < 0.3 THEN NULL ELSE md5(random()::text) END,
-		updated_at = now() WHERE id IN ` + someItems},
-	{"touch items", 5, 5, `UPDATE items SET updated_at = now() WHERE id IN ` + someItems},
-	{"delete items", 12, 3, `DELETE FROM items WHERE id IN ` + someItems},
+	{"insert items", 14, 3, func(ctx context.Context, w *writer, n int) (int64, error) {
+		var rows [][]any
+		for range n {
+			id, err := w.draw(ctx, "item_id")
+			if err != nil {
+				return 0, err
+			}
+			rows = append(rows, append([]any{id, fmt.Sprintf("SKU-%d", id), fmt.Sprintf("Item %d é 🙂", id), w.price(), id % 50, nil}, true, w.rev, w.rev, w.at))
+		}
+		return w.insert(ctx, "items", rows)
+	}},
+	{"update items", 30, 5, func(ctx context.Context, w *writer, n int) (int64, error) {
+		var note any
+		if w.rng.IntN(10) > 2 {
+			note = rand.Text()
+		}
+		return w.update(ctx, items, n, "price = ?, qty = qty + 1, note = ?", w.price(), note)
+	}},
+	{"touch items", 5, 5, func(ctx context.Context, w *writer, n int) (int64, error) { return w.update(ctx, items, n, "sku = sku") }},
+	{"delete items", 12, 3, func(ctx context.Context, w *writer, n int) (int64, error) { return w.remove(ctx, items, n) }},
 	// A new key for the same thing: for us a delete and an insert.
-	{"move items", 5, 2, `UPDATE items SET id = nextval('item_id'), updated_at = now() WHERE id IN ` + someItems},
+	{"move items", 5, 1, func(ctx context.Context, w *writer, n int) (int64, error) {
+		id, err := w.draw(ctx, "item_id")
+		if err != nil {
+			return 0, err
+		}
+		return w.update(ctx, items, n, "id = ?", id)
+	}},
 	// A key that was there comes back as something else.
-	{"revive items", 6, 3, `INSERT INTO items SELECT g, 'SKU-' || g, 'Again ' || g, 1.5, 0, 'revived', now() FROM generate_series(1, 5000) g
-		WHERE NOT EXISTS (SELECT 1 FROM items WHERE id = g) ORDER BY random() LIMIT $1 ON CONFLICT DO NOTHING`},
-	// Many rows with one time.
-	{"bulk items", 3, 400, `UPDATE items SET qty = qty + 10, updated_at = now() WHERE id IN ` + someItems},
-	{"insert stock", 6, 3, `INSERT INTO stock SELECT 'SKU-' || floor(random() * 400), 'W' || floor(random() * 9), 1, now() FROM generate_series(1, $1::int)
-		ON CONFLICT DO NOTHING`},
-	{"update stock", 14, 5, `UPDATE stock SET qty = (random() * 1000)::int, updated_at = now() WHERE (sku, warehouse) IN ` + someStock},
-	{"delete stock", 5, 3, `DELETE FROM stock WHERE (sku, warehouse) IN ` + someStock},
+	{"revive items", 6, 3, func(ctx context.Context, w *writer, n int) (int64, error) {
+		var rows [][]any
+		for range n {
+			id := 1 + w.rng.IntN(firstItems)
+			rows = append(rows, []any{id, fmt.Sprintf("SKU-%d", id), fmt.Sprintf("Again %d", id), "1.50", 0, "revived", true, w.rev, w.rev, w.at})
+		}
+		return w.insert(ctx, "items", rows)
+	}},
+	// Many rows with one time and one number.
+	{"bulk items", 3, 400, func(ctx context.Context, w *writer, n int) (int64, error) { return w.update(ctx, items, n, "qty = qty + 10") }},
+	{"insert stock", 6, 3, func(ctx context.Context, w *writer, n int) (int64, error) {
+		var rows [][]any
+		for range n {
+			rows = append(rows, []any{fmt.Sprintf("SKU-%d", w.rng.IntN(400)), fmt.Sprintf("W%d", w.rng.IntN(9)), 1, true, w.rev, w.rev, w.at})
+		}
+		return w.insert(ctx, "stock", rows)
+	}},
+	{"update stock", 14, 5, func(ctx context.Context, w *writer, n int) (int64, error) {
+		return w.update(ctx, stock, n, "qty = ?", w.rng.IntN(1000))
+	}},
+	{"delete stock", 5, 3, func(ctx context.Context, w *writer, n int) (int64, error) { return w.remove(ctx, stock, n) }},
+}
+
+func (w *writer) price() string { return fmt.Sprintf("%d.%02d", w.rng.IntN(10000), w.rng.IntN(100)) }
+
+func (w *writer) update(ctx context.Context, t *table, n int, set string, args ...any) (int64, error) {
+	where, keys, err := w.pick(ctx, t, n)
+	if err != nil || where == "" {
+		return 0, err
+	}
+	return w.do(ctx, "UPDATE "+t.flow+" SET "+set+", "+marks+" WHERE "+where, append(append(args, w.stamps()...), keys...)...)
+}
+
+func (w *writer) remove(ctx context.Context, t *table, n int) (int64, error) {
+	where, keys, err := w.pick(ctx, t, n)
+	if err != nil || where == "" {
+		return 0, err
+	}
+	return w.do(ctx, "DELETE FROM "+t.flow+" WHERE "+where, keys...)
 }
 
 // Load is a steady stream of changes by several writers, each with a connection of its own.
@@ -67,25 +103,25 @@ type Load struct {
 	writers sync.WaitGroup
 	err     atomic.Pointer[error]
 
-	Commits, Rollbacks, Late, Rows atomic.Int64
+	Commits, Rollbacks, Late, Rows, Refused atomic.Int64
 }
 
-// StartLoad starts the writers. The seed decides what they choose; when it happens is up to the machine.
-func StartLoad(ctx context.Context, dsn string, writers int, seed uint64) (*Load, error) {
+// startLoad starts the writers. The seed decides what they choose; when it happens is up to the machine.
+func startLoad(ctx context.Context, p *place, writers int, seed uint64) (*Load, error) {
 	l := &Load{}
 	ctx, l.stop = context.WithCancel(ctx)
-	for w := range writers {
-		conn, err := pgx.Connect(ctx, dsn)
+	for n := range writers {
+		conn, err := p.db.Conn(ctx)
 		if err != nil {
 			l.Stop()
 			return nil, err
 		}
-		rng := rand.New(rand.NewPCG(seed, uint64(w)))
+		w := &writer{place: p, conn: conn, rng: mrand.New(mrand.NewPCG(seed, uint64(n)))}
 		l.writers.Go(func() {
-			if err := l.write(ctx, conn, rng); ctx.Err() == nil {
+			if err := l.write(ctx, w); ctx.Err() == nil {
 				l.err.CompareAndSwap(nil, &err)
 			}
-			_ = conn.Close(context.WithoutCancel(ctx)) // the server goes soon anyway
+			_ = conn.Close() // the server goes soon anyway
 		})
 	}
 	return l, nil
@@ -121,52 +157,59 @@ func (l *Load) Err() error {
 }
 
 func (l *Load) String() string {
-	return fmt.Sprintf("%d commits (%d late by 0.5 to 3 s), %d rollbacks, %d rows changed", l.Commits.Load(), l.Late.Load(), l.Rollbacks.Load(), l.Rows.Load())
+	return fmt.Sprintf("%d commits (%d late), %d rollbacks, %d refused (deadlocks and locks), %d rows changed",
+		l.Commits.Load(), l.Late.Load(), l.Rollbacks.Load(), l.Refused.Load(), l.Rows.Load())
 }
 
 // write makes transactions until one fails or ctx ends; the error says which.
-func (l *Load) write(ctx context.Context, conn *pgx.Conn, rng *rand.Rand) error {
+func (l *Load) write(ctx context.Context, w *writer) error {
 	for {
-		if err := pause(ctx, time.Duration(10+rng.IntN(90))*time.Millisecond); err != nil {
+		if err := pause(ctx, time.Duration(10+w.rng.IntN(90))*time.Millisecond); err != nil {
 			return err
 		}
 		l.gate.RLock()
-		err := l.transaction(ctx, conn, rng)
+		err := l.transaction(ctx, w)
 		l.gate.RUnlock()
-		if err != nil {
+		switch {
+		case err == nil:
+		case w.passing(err):
+			l.Refused.Add(1)
+		default:
 			return err
 		}
 	}
 }
 
+var errRollback = errors.New("rolled back on purpose")
+
 // transaction does one to three actions. Some keep their changes to themselves for a while and commit late, with the
-// time of their beginning; some roll back.
-func (l *Load) transaction(ctx context.Context, conn *pgx.Conn, rng *rand.Rand) error {
-	tx, err := conn.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback(ctx)
-	rows := int64(0)
-	late := rng.IntN(100) < 8
-	for n := 1 + rng.IntN(3); n > 0; n-- {
-		a := choose(rng)
-		tag, err := tx.Exec(ctx, a.sql, 1+rng.IntN(a.rows))
-		if err != nil {
-			return fmt.Errorf("%s: %w", a.name, err)
-		}
-		rows += tag.RowsAffected()
-		if late && n == 1 {
-			if err := pause(ctx, time.Duration(500+rng.IntN(2500))*time.Millisecond); err != nil {
-				return err
+// time and the number of their beginning; some roll back.
+func (l *Load) transaction(ctx context.Context, w *writer) error {
+	rows, late := int64(0), w.rng.IntN(100) < 8
+	err := w.inTransaction(ctx, func() error {
+		for n := 1 + w.rng.IntN(3); n > 0; n-- {
+			a := choose(w.rng)
+			changed, err := a.do(ctx, w, 1+w.rng.IntN(a.rows))
+			if err != nil {
+				return fmt.Errorf("%s: %w", a.name, err)
+			}
+			rows += changed
+			if late && n == 1 {
+				if err := pause(ctx, time.Duration(w.late/6+w.rng.IntN(w.late))*time.Millisecond); err != nil {
+					return err
+				}
 			}
 		}
-	}
-	if rng.IntN(100) < 10 {
+		if w.rng.IntN(100) < 10 {
+			return errRollback
+		}
+		return nil
+	})
+	if errors.Is(err, errRollback) {
 		l.Rollbacks.Add(1)
-		return tx.Rollback(ctx)
+		return nil
 	}
-	if err := tx.Commit(ctx); err != nil {
+	if err != nil {
 		return err
 	}
 	l.Commits.Add(1)
@@ -177,7 +220,7 @@ func (l *Load) transaction(ctx context.Context, conn *pgx.Conn, rng *rand.Rand) 
 	return nil
 }
 
-func choose(rng *rand.Rand) action {
+func choose(rng *mrand.Rand) action {
 	sum := 0
 	for _, a := range actions {
 		sum += a.weight

@@ -2,54 +2,73 @@ package chaos
 
 import (
 	"database/sql"
-	"encoding/csv"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/lockstep-sync/lockstep/internal/mariaserver"
 	"github.com/lockstep-sync/lockstep/internal/pgserver"
 )
 
-func server(t *testing.T) *pgserver.Server {
+// opened is a source with its load's tables, or a target, of a kind.
+func opened(t *testing.T, kind, other string) (from, to *place) {
 	t.Helper()
-	pg, err := pgserver.Start(t.Context(), pgserver.Fast)
-	if errors.Is(err, pgserver.ErrMissing) {
+	var all servers
+	t.Cleanup(func() {
+		if err := all.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	dir := t.TempDir()
+	var err error
+	if from, err = all.open(t.Context(), kind, "source", dir); err == nil {
+		to, err = all.open(t.Context(), other, "target", dir)
+	}
+	if errors.Is(err, pgserver.ErrMissing) || errors.Is(err, mariaserver.ErrMissing) {
 		t.Skip(err)
+	}
+	if err == nil {
+		err = errors.Join(makeSource(t.Context(), from), makeTarget(t.Context(), to))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := pg.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := pg.Exec(t.Context(), "postgres", sourceSchema...); err != nil {
-		t.Fatal(err)
-	}
-	return pg
+	t.Cleanup(func() { from.db.Close(); to.db.Close() })
+	return from, to
 }
 
 // The judge is judged: a faithful copy is level, and each way to spoil one record of it is found, and only that.
 func TestLoadAndCompare(t *testing.T) {
-	pg := server(t)
-	load, err := StartLoad(t.Context(), pg.DSN("postgres"), 4, 7)
+	for _, kinds := range [][2]string{{"postgres", "sqlite"}, {"mysql", "postgres"}, {"sqlite", "mysql"}} {
+		t.Run(kinds[0]+" to "+kinds[1], func(t *testing.T) {
+			t.Parallel()
+			from, to := opened(t, kinds[0], kinds[1])
+			judge(t, from, to)
+		})
+	}
+}
+
+func judge(t *testing.T, from, to *place) {
+	load, err := startLoad(t.Context(), from, 4, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for load.Late.Load() < 2 || load.Rollbacks.Load() < 2 || load.Commits.Load() < 60 {
-		if err := errors.Join(load.Err(), pause(t.Context(), 20*time.Millisecond)); err != nil {
-			t.Fatal(err)
+	defer load.Stop()
+	until := func(done func() bool) {
+		t.Helper()
+		for !done() {
+			if err := errors.Join(load.Err(), pause(t.Context(), 20*time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	until(func() bool { return load.Late.Load() > 0 && load.Rollbacks.Load() > 0 && load.Commits.Load() > 30 })
 	load.Pause()
-	file := filepath.Join(t.TempDir(), "target.db")
-	db := copied(t, pg, file)
+	copyBySQL(t, from, to)
 	same := func(want ...string) {
 		t.Helper()
-		got, err := Compare(t.Context(), pg, "postgres", file)
+		got, err := compare(t.Context(), from, to)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,72 +80,71 @@ func TestLoadAndCompare(t *testing.T) {
 			t.Errorf("got %q, want %q", have, want)
 		}
 	}
-	same()
-	for _, st := range []string{
-		`INSERT INTO items VALUES (-1, 'x', 'x', 1, 1, NULL, '2026-01-01T00:00:00Z')`,
-		`UPDATE stock SET qty = -5 WHERE (sku, warehouse) = (SELECT min(sku), 'W0' FROM stock WHERE warehouse = 'W0')`,
-	} {
-		if _, err := db.Exec(st); err != nil {
+	spoil := func(statement string) {
+		t.Helper()
+		if _, err := to.db.Exec(statement); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var key string
-	if err := db.QueryRow(`SELECT json_array(sku, warehouse) FROM stock WHERE qty = -5`).Scan(&key); err != nil {
+	same()
+	spoil(`INSERT INTO items (id, sku, title, price, qty) VALUES (-1, 'x', 'x', 1, 1)`)
+	if to.kind == "sqlite" {
+		spoil(`UPDATE items SET changed_at = '2026-01-01T00:00:00Z' WHERE id = -1`)
+	}
+	var sku string
+	if err := to.db.QueryRow(`SELECT min(sku) FROM stock WHERE warehouse = 'W0'`).Scan(&sku); err != nil {
 		t.Fatal(err)
 	}
-	same("extra items -1", "wrong stock "+key)
-	if _, err := db.Exec(`DELETE FROM stock WHERE qty = -5`); err != nil {
-		t.Fatal(err)
-	}
-	same("extra items -1", "missing stock "+key)
+	spoil(`UPDATE stock SET qty = -5 WHERE warehouse = 'W0' AND sku = '` + sku + `'`)
+	same("extra items -1", `wrong stock ["`+sku+`","W0"]`)
+	spoil(`DELETE FROM stock WHERE qty = -5`)
+	same("extra items -1", `missing stock ["`+sku+`","W0"]`)
 	load.Resume()
 	before := load.Commits.Load()
-	for load.Commits.Load() == before {
-		if err := errors.Join(load.Err(), pause(t.Context(), 20*time.Millisecond)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	until(func() bool { return load.Commits.Load() > before })
 	load.Pause()
-	load.Stop()
 	t.Log(load)
 }
 
-// copied makes the target and fills it by hand.
-func copied(t *testing.T, pg *pgserver.Server, file string) *sql.DB {
+// copyBySQL fills the target by hand.
+func copyBySQL(t *testing.T, from, to *place) {
 	t.Helper()
-	db, err := makeTarget(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	for name, query := range map[string]string{"items": "SELECT id, sku, name, price, qty, note, " + isoTime + " FROM items",
-		"stock": "SELECT sku, warehouse, qty, " + isoTime + " FROM stock"} {
-		out, err := pg.Psql(t.Context(), "postgres", "-c", "COPY ("+query+") TO STDOUT (FORMAT csv, NULL '<null>')").Output()
+	for _, tab := range []*table{items, stock} {
+		columns := append([]string{}, tab.source...)
+		rows, err := from.db.Query("SELECT " + strings.Join(columns, ", ") + " FROM " + tab.flow)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines, err := csv.NewReader(strings.NewReader(string(out))).ReadAll()
+		tx, err := to.db.Begin()
 		if err != nil {
 			t.Fatal(err)
 		}
-		tx, err := db.Begin()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, l := range lines {
-			args := make([]any, len(l))
-			for i, v := range l {
-				if v != "<null>" {
-					args[i] = v
+		insert := to.marked("INSERT INTO " + tab.flow + " (" + strings.Join(tab.target, ", ") + ") VALUES (" + strings.Repeat("?, ", len(columns)-1) + "?)")
+		for rows.Next() {
+			cells, into, args := make([]sql.NullString, len(columns)), make([]any, len(columns)), make([]any, len(columns))
+			for i := range cells {
+				into[i] = &cells[i]
+			}
+			if err := rows.Scan(into...); err != nil {
+				t.Fatal(err)
+			}
+			for i, c := range cells {
+				if c.Valid {
+					args[i] = c.String
 				}
 			}
-			if _, err := tx.Exec("INSERT INTO "+name+" VALUES (?"+strings.Repeat(",?", len(l)-1)+")", args...); err != nil {
+			if moment := cells[tab.moment].String; to.kind == "mysql" { // it takes no letters
+				args[tab.moment] = strings.NewReplacer("T", " ", "Z", "").Replace(moment)
+			}
+			if from.kind == "mysql" && to.kind == "postgres" {
+				args[tab.moment] = cells[tab.moment].String + "+00"
+			}
+			if _, err := tx.Exec(insert, args...); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := tx.Commit(); err != nil {
+		if err := errors.Join(rows.Err(), rows.Close(), tx.Commit()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return db
 }

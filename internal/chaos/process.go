@@ -148,3 +148,18 @@ func (t *tool) tail() string {
 	}
 	return string(b)
 }
+
+// once runs a command that must end well.
+func (t *tool) once(ctx context.Context, args ...string) error {
+	p, err := t.start(args...)
+	if err != nil {
+		return err
+	}
+	if over, err := p.ended(ctx, time.Minute); err != nil || !over {
+		return errors.Join(err, fmt.Errorf("lockstep %s does not end\n%s", p.name, t.tail()))
+	}
+	if !p.well() {
+		return t.unexpected(p)
+	}
+	return nil
+}

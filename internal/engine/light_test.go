@@ -78,6 +78,29 @@ func TestVersionsPerRecord(t *testing.T) {
 	}
 }
 
+// A full sync of a flow without a feed that was cut off and is gone on with has not seen what changed behind its place:
+// a sync that says that it brought both sides level has to read that part again.
+func TestResumedWithoutAFeed(t *testing.T) {
+	w := newWorld(t, flowDef{name: "products"})
+	s := store.New()
+	defer s.Close()
+	for i := range 9 {
+		w.put("products", i+10, "n", "1.00")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err := w.engine(s).Sync(ctx, w.names(), SyncOptions{FullOptions: FullOptions{Observe: func(p Progress) {
+		if p.Counts.Read >= 6 {
+			cancel()
+		}
+	}}})
+	if err == nil {
+		t.Fatal("the first sync was not cut off")
+	}
+	w.put("products", 10, "changed behind its place", "2.00")
+	w.sync(w.engine(s), false)
+	w.same("products")
+}
+
 // With another mapping the versions say nothing: everything is read once.
 func TestVersionsPerRecordAfterAnotherMapping(t *testing.T) {
 	w := newWorld(t, flowDef{name: "products"})

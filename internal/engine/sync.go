@@ -46,9 +46,12 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 		return lockstep.Run{}, err
 	}
 	if full {
-		how := opt.FullOptions
+		how, began := opt.FullOptions, time.Now()
 		how.Light = !opt.Full
 		row, err := e.Full(ctx, name, how)
+		if err == nil && !f.delta() && row.Started.Before(began) { // resumed: no feed follows what it had read before (law 1)
+			row, err = e.Full(ctx, name, how)
+		}
 		if err == nil && f.delta() {
 			_, err = e.captureAll(ctx, f)
 		}

@@ -30,6 +30,9 @@ func specOf(f *config.Flow, source lockstep.Stream, target *lockstep.Stream) map
 	if f.Where != nil {
 		s.Filter = &mapping.Rule{Name: "where", Expr: f.Where.Text, Pos: inExpr}
 	}
+	if sc := f.Script; sc != nil {
+		s.Script = &mapping.Script{Text: sc.Text, Steps: sc.Steps, Place: func(line, col int) string { return sc.At(line, col).String() }}
+	}
 	for _, m := range f.Values {
 		s.Maps[m.Name] = m.Values
 	}
@@ -87,10 +90,26 @@ func mappingProblems(cfg *config.Config, f *config.Flow, err error) []config.Pro
 		} else if name == "where" && f.Where != nil {
 			path, at = "flows."+f.Name+".where", f.Where.At(line, col)
 		}
+		if name == "(script)" && f.Script != nil {
+			path, at = "flows."+f.Name+".script", f.Script.At(line, col)
+		}
 		text = strings.TrimPrefix(text, name+": ")
-		out = append(out, cfg.Problem(fault.Code, at, path, text, ""))
+		problem := cfg.Problem(fault.Code, at, path, text, "")
+		if f.Script != nil && at.File != cfg.File {
+			problem.Source, problem.Caret = lineOf(f.Script.Text, at.Line), at.Col
+		}
+		out = append(out, problem)
 	}
 	return out
+}
+
+// lineOf is a line of a text, short enough to be shown.
+func lineOf(text string, line int) string {
+	lines := strings.Split(text, "\n")
+	if line < 1 || line > len(lines) || len(lines[line-1]) > 160 {
+		return ""
+	}
+	return strings.ReplaceAll(lines[line-1], "\t", " ")
 }
 
 func ruleOf(f *config.Flow, target string) *config.Rule {

@@ -96,6 +96,7 @@ type Flow struct {
 	Map       []Rule // nil: every field as it is
 	Nulls     NullPolicy
 	Values    []ValueMap
+	Script    *Script // nil for none
 	Ignore    []string
 	Tolerance map[string]value.Decimal
 	Deliver   Deliver

@@ -265,6 +265,8 @@ var flowShape = object[flowPlan]{
 			"what a null does: `send` writes it, `skip` leaves the target's field as it is, `clear` empties it (a text becomes '', a list [])", standard("send")),
 		at("values", shape[[]ValueMap](valuesShape{}), func(f *flowPlan) *[]ValueMap { return &f.Values },
 			"value maps, by name, for use in expressions: written here, or `{csv: file, key: column, value: column}`"),
+		at("script", shape[*Script](scriptShape{}), func(f *flowPlan) **Script { return &f.Script },
+			"functions in Starlark that the expressions may call, for what an expression cannot say: written here, or `{file: transform.star}`"),
 		at("ignore", list[string]{item: text}, func(f *flowPlan) *[]string { return &f.Ignore },
 			"fields of the target that are written but whose differences do not count"),
 		at("tolerance", shape[map[string]value.Decimal](tolerancesShape{}), func(f *flowPlan) *map[string]value.Decimal { return &f.Tolerance },

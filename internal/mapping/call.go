@@ -57,10 +57,21 @@ func (c *compiler) call(n *ast.CallNode) (code, static) {
 	}
 	f := functions[id.Value]
 	if f == nil {
+		if c.script != nil && c.script.Function(id.Value) != nil {
+			return c.scriptCall(n, c.script.Function(id.Value))
+		}
+		if c.scriptOf != nil && c.script == nil { // it has mistakes of its own, which are reported
+			return constant(value.Null), of(isAny)
+		}
 		if why, ok := impure[id.Value]; ok {
 			return c.fail(n, "there is no function %s: %s", id.Value, why)
 		}
 		names := append(slices.Collect(maps.Keys(functions)), slices.Collect(maps.Keys(loops))...)
+		if c.script != nil {
+			for _, own := range c.script.Functions() {
+				names = append(names, own.Name)
+			}
+		}
 		return c.fail(n, "there is no function %s%s", id.Value, hint(id.Value, names))
 	}
 	args, types := make([]code, len(n.Arguments)), make([]static, len(n.Arguments))
@@ -85,6 +96,11 @@ func (c *compiler) call(n *ast.CallNode) (code, static) {
 		return c.link(n, args)
 	}
 	return plainCall(f, args), f.result(types)
+}
+
+func (c *compiler) isFunction(name string) bool {
+	_, ok := functions[name]
+	return ok || c.script != nil && c.script.Function(name) != nil
 }
 
 func (f *function) param(i int) *param {

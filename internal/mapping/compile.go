@@ -10,6 +10,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/decimal"
+	"github.com/lockstep-sync/lockstep/internal/mapping/script"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -29,6 +30,8 @@ type compiler struct {
 	maxLets  int
 	frames   []scope
 	problems []problem
+	script   *script.Program // nil where there is none, or it has mistakes
+	scriptOf *Script
 }
 
 type let struct {
@@ -134,7 +137,7 @@ func (c *compiler) identifier(n *ast.IdentifierNode) (code, static) {
 func (c *compiler) field(n ast.Node, name string) (code, static) {
 	slot, ok := c.fields[name]
 	if !ok {
-		if _, isFunction := functions[name]; isFunction {
+		if c.isFunction(name) {
 			return c.fail(n, "%s is a function: write %s(…)", name, name)
 		}
 		return c.failAs(lockstep.CodeNoField, n, "there is no source field %q%s", name, hint(name, slices.Collect(maps.Keys(c.fields))))

@@ -26,6 +26,7 @@ type Mapping struct {
 	links  []string
 	lets   int
 	frames int
+	steps  int // of the script
 	hash   string
 	flat   bool // every target field is given by one rule
 }
@@ -60,6 +61,7 @@ func Compile(s Spec) (*Mapping, error) {
 			errs = append(errs, err)
 		}
 	}
+	keep(c.compileScript(s.Script))
 	for _, r := range withIdentity(s) {
 		compiled, err := c.rule(r)
 		keep(err)
@@ -211,6 +213,9 @@ func (m *Mapping) finish(c *compiler, s Spec) {
 	}
 	m.links = slices.Sorted(maps.Keys(c.links))
 	m.lets, m.frames = c.maxLets, maxNesting
+	if s.Script != nil {
+		m.steps = s.Script.steps()
+	}
 	m.flat = !slices.ContainsFunc(m.top, func(o output) bool { return o.tree != nil })
 	m.hash = m.sum(s)
 }
@@ -240,6 +245,9 @@ func (m *Mapping) sum(s Spec) string {
 		for _, key := range slices.Sorted(maps.Keys(s.Maps[name])) {
 			put(key, string(value.AppendJSON(nil, s.Maps[name][key])))
 		}
+	}
+	if s.Script != nil {
+		put("script", s.Script.Text)
 	}
 	for _, name := range m.reads {
 		put("read", name, s.Source.Field(name).Type.Kind.String())

@@ -71,6 +71,8 @@ type Spec struct {
 	Filter   *Rule // a truth: records for which it is false are not sent
 	// Maps are value maps by name, for lookup(): a key's text to a value.
 	Maps map[string]map[string]value.Value
+	// Script defines further functions; nil for none.
+	Script *Script
 }
 
 // Resolver finds the target's key of a record that another flow has linked; false while it has not.

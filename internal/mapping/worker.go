@@ -37,8 +37,10 @@ type Worker struct {
 	short    bool // ?. met a null: the rest of its chain is null
 	steps    int
 	memory   int
-	resolve  Resolver
-	zones    zones
+	// scriptSteps are what is left for the script's calls for this record.
+	scriptSteps int
+	resolve     Resolver
+	zones       zones
 
 	out     []value.Value
 	skipped []bool
@@ -114,6 +116,7 @@ func (w *Worker) Map(rec lockstep.Record, resolve Resolver) (fields value.Fields
 // begin makes the worker ready for a record.
 func (w *Worker) begin(rec lockstep.Record, resolve Resolver) {
 	w.resolve, w.steps, w.memory, w.values = resolve, 0, 0, rec.Fields.Values()
+	w.scriptSteps = w.m.steps
 	w.gen++
 	if names := rec.Fields.Names(); names != w.names || names == nil {
 		w.names = names

@@ -11,31 +11,59 @@ import (
 
 func (k Track) read() lockstep.Track {
 	track := k.Track
-	if track.By == lockstep.Timestamp {
+	switch track.By {
+	case lockstep.Timestamp:
 		track.Field = "changed"
+	case lockstep.Version:
+		track.Field = "number"
+	case lockstep.Flag:
+		track.Field = "mark"
 	}
 	return track
 }
 
-// stamped are records whose "changed" is now, rounded up to a microsecond.
-func stamped(records ...value.Fields) []value.Fields {
+// empties tells whether Ack takes away what was read, so that it does not come again.
+func (k Track) empties() bool { return k.By == lockstep.Flag || k.By == lockstep.Trigger }
+
+type tracked struct {
+	*bench
+	track  Track
+	read   lockstep.Read
+	number int64
+}
+
+func beginTrack(t *testing.T, h Harness, k Track) *tracked {
+	h.Tracks = []Track{k}
+	b := begin(t, h, h.trackedItem())
+	b.install()
+	return &tracked{bench: b, track: k, read: lockstep.Read{Stream: "item", Fields: itemFields(), Track: k.read()}}
+}
+
+// stamped are records as an application writes them for the tracker: "changed" is now, rounded up to a microsecond.
+func (b *tracked) stamped(records ...value.Fields) []value.Fields {
 	now := time.Now().UTC().Add(999).Truncate(time.Microsecond)
+	b.number++
 	out := make([]value.Fields, len(records))
 	for i, f := range records {
 		out[i] = f.With("changed", value.Time(now))
+		switch b.track.By {
+		case lockstep.Version:
+			out[i] = out[i].With("number", value.Int(b.number))
+		case lockstep.Flag:
+			out[i] = out[i].With("mark", value.Bool(true))
+		}
 	}
 	return out
 }
 
-type tracked struct {
-	*bench
-	track Track
-	read  lockstep.Read
-}
-
-func beginTrack(t *testing.T, h Harness, k Track) *tracked {
-	b := begin(t, h, Item())
-	return &tracked{b, k, lockstep.Read{Stream: "item", Fields: itemFields(), Track: k.read()}}
+// ack acknowledges, where the source wants to know.
+func (b *tracked) ack(upTo lockstep.Position) {
+	b.Helper()
+	if a, ok := b.sys.(lockstep.Acker); ok {
+		if err := a.Ack(b.Context(), b.read, upTo); err != nil {
+			b.Fatalf("Ack of %s: %v", upTo, err)
+		}
+	}
 }
 
 func (b *tracked) changes(from lockstep.Position, rows int) lockstep.Page {
@@ -116,95 +144,94 @@ func ops(op lockstep.Op, keys ...lockstep.Key) map[lockstep.Key]lockstep.Op {
 }
 
 func runTrack(t *testing.T, h Harness, k Track) {
-	for _, test := range []struct {
-		name string
-		run  func(*tracked)
-	}{
-		{"now is empty", func(b *tracked) {
-			b.put("item", stamped(items(3)...)...)
-			time.Sleep(2 * time.Millisecond) // now is later than the writes
-			from := b.now()
-			if p := b.changes(from, 100); len(p.Changes) != 0 && !k.Rereads {
-				b.Errorf("%d changes since now", len(p.Changes))
-			}
-		}},
-		{"creates and updates", func(b *tracked) {
-			b.put("item", stamped(items(3)...)...)
-			time.Sleep(2 * time.Millisecond)
-			from := b.now()
-			b.put("item", stamped(item("k0001", "changed", 5), item("new", "n", 6))...)
-			steps, from := b.until(from, 100, ops(lockstep.Upsert, "k0001", "new"))
-			for _, s := range steps {
-				for _, c := range s.page.Changes {
-					if name, _ := c.Record.Fields.Get("name"); c.Record.Key == "k0001" && !c.Hint && !Same(value.Text("changed"), name, value.Type{}) {
-						b.Errorf("the change of k0001 has name %s", show(name))
-					}
-				}
-			}
-			b.put("item", stamped(item("k0001", "again", 7))...)
-			b.until(from, 100, ops(lockstep.Upsert, "k0001"))
-		}},
-		{"equal times on a page's edge", func(b *tracked) { // law 8
-			from := b.now()
-			b.put("item", stamped(items(7)...)...)
-			var keys []lockstep.Key
-			for _, f := range items(7) {
-				keys = append(keys, upsert(f).Key)
-			}
-			b.until(from, 2, ops(lockstep.Upsert, keys...))
-		}},
-		{"every position can be read again", func(b *tracked) {
-			from := b.now()
-			var keys []lockstep.Key
-			for _, f := range items(7) {
-				b.put("item", stamped(f)...)
-				keys = append(keys, upsert(f).Key)
-			}
-			steps, end := b.until(from, 2, ops(lockstep.Upsert, keys...))
-			b.reopen()
-			for _, s := range slices.Backward(steps) {
-				samePage(b.T, s.from, s.page, b.changes(s.from, 2))
-			}
-			if a, ok := b.sys.(lockstep.Acker); ok {
-				for range 2 {
-					if err := a.Ack(b.Context(), b.read, end); err != nil {
-						b.Fatalf("Ack: %v", err)
-					}
-				}
-			}
-			b.put("item", stamped(item("late", "n", 1))...)
-			b.until(end, 2, ops(lockstep.Upsert, "late"))
-		}},
-		{"the light read", func(b *tracked) {
-			from := b.now()
-			b.read.Fields = nil
-			b.put("item", stamped(items(3)...)...)
-			b.until(from, 2, ops(lockstep.Upsert, "k0000", "k0001", "k0002"))
-		}},
-		{"deletes", func(b *tracked) {
-			b.put("item", stamped(items(3)...)...)
-			from := b.now()
-			b.remove("item", "k0001")
-			if k.Deletes {
-				b.until(from, 100, ops(lockstep.Delete, "k0001"))
-			} else if p := b.changes(from, 100); slices.ContainsFunc(p.Changes, func(c lockstep.Change) bool { return c.Op == lockstep.Delete }) {
-				b.Error("a delete was seen by a tracker that sees none")
-			}
-		}},
-		{"a position that is not its own is lost", func(b *tracked) {
-			for _, from := range []string{"nonsense", "{", "[1,2"} {
-				_, err := b.source().Changes(b.Context(), b.read, lockstep.Position(from), wide)
-				if lockstep.KindOf(err) != lockstep.Lost {
-					b.Errorf("from %q: %v, want a fault of kind lost", from, err)
-				}
-			}
-		}},
-		{"a stream that is not there", func(b *tracked) {
-			b.read.Stream = "nosuch"
-			_, err := b.source().Changes(b.Context(), b.read, nil, wide)
-			wantCode(b.T, "Changes", err, lockstep.CodeNoStream)
-		}},
-	} {
+	for _, test := range append(trackTests, ackTests...) {
 		t.Run(test.name, func(t *testing.T) { test.run(beginTrack(t, h, k)) })
 	}
+}
+
+type trackTest struct {
+	name string
+	run  func(*tracked)
+}
+
+var trackTests = []trackTest{
+	{"now is empty", func(b *tracked) {
+		b.put("item", b.stamped(items(3)...)...)
+		time.Sleep(2 * time.Millisecond) // now is later than the writes
+		from := b.now()
+		if p := b.changes(from, 100); len(p.Changes) != 0 && !b.track.Rereads {
+			b.Errorf("%d changes since now", len(p.Changes))
+		}
+	}},
+	{"creates and updates", func(b *tracked) {
+		b.put("item", b.stamped(items(3)...)...)
+		time.Sleep(2 * time.Millisecond)
+		from := b.now()
+		b.put("item", b.stamped(item("k0001", "changed", 5), item("new", "n", 6))...)
+		steps, from := b.until(from, 100, ops(lockstep.Upsert, "k0001", "new"))
+		for _, s := range steps {
+			for _, c := range s.page.Changes {
+				if name, _ := c.Record.Fields.Get("name"); c.Record.Key == "k0001" && !c.Hint && !Same(value.Text("changed"), name, value.Type{}) {
+					b.Errorf("the change of k0001 has name %s", show(name))
+				}
+			}
+		}
+		b.put("item", b.stamped(item("k0001", "again", 7))...)
+		b.until(from, 100, ops(lockstep.Upsert, "k0001"))
+	}},
+	{"equal times on a page's edge", func(b *tracked) { // law 8
+		from := b.now()
+		b.put("item", b.stamped(items(7)...)...)
+		var keys []lockstep.Key
+		for _, f := range items(7) {
+			keys = append(keys, upsert(f).Key)
+		}
+		b.until(from, 2, ops(lockstep.Upsert, keys...))
+	}},
+	{"every position can be read again", func(b *tracked) {
+		from := b.now()
+		var keys []lockstep.Key
+		for _, f := range items(7) {
+			b.put("item", b.stamped(f)...)
+			keys = append(keys, upsert(f).Key)
+		}
+		steps, end := b.until(from, 2, ops(lockstep.Upsert, keys...))
+		b.reopen()
+		for _, s := range slices.Backward(steps) {
+			samePage(b.T, s.from, s.page, b.changes(s.from, 2))
+		}
+		b.ack(end)
+		b.ack(end)
+		b.put("item", b.stamped(item("late", "n", 1))...)
+		b.until(end, 2, ops(lockstep.Upsert, "late"))
+	}},
+	{"the light read", func(b *tracked) {
+		from := b.now()
+		b.read.Fields = nil
+		b.put("item", b.stamped(items(3)...)...)
+		b.until(from, 2, ops(lockstep.Upsert, "k0000", "k0001", "k0002"))
+	}},
+	{"deletes", func(b *tracked) {
+		b.put("item", b.stamped(items(3)...)...)
+		from := b.now()
+		b.remove("item", "k0001")
+		if b.track.Deletes {
+			b.until(from, 100, ops(lockstep.Delete, "k0001"))
+		} else if p := b.changes(from, 100); slices.ContainsFunc(p.Changes, func(c lockstep.Change) bool { return c.Op == lockstep.Delete }) {
+			b.Error("a delete was seen by a tracker that sees none")
+		}
+	}},
+	{"a position that is not its own is lost", func(b *tracked) {
+		for _, from := range []string{"nonsense", "{", "[1,2"} {
+			_, err := b.source().Changes(b.Context(), b.read, lockstep.Position(from), wide)
+			if lockstep.KindOf(err) != lockstep.Lost {
+				b.Errorf("from %q: %v, want a fault of kind lost", from, err)
+			}
+		}
+	}},
+	{"a stream that is not there", func(b *tracked) {
+		b.read.Stream = "nosuch"
+		_, err := b.source().Changes(b.Context(), b.read, nil, wide)
+		wantCode(b.T, "Changes", err, lockstep.CodeNoStream)
+	}},
 }

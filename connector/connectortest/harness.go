@@ -40,8 +40,10 @@ type Place struct {
 	Delete func(t *testing.T, stream string, keys ...lockstep.Key)
 }
 
-// Track is a tracker to be tested. The stream that it is tested on has a field "changed", an instant, which Put is
-// given as the time of the write; By and Overlap are taken over, Field is "changed".
+// Track is a tracker to be tested. By, Name and Overlap are taken over. The stream that it is tested on has a field
+// "changed", an instant, which Put is given as the time of the write; where there is a tracker that needs them, also
+// "number", a whole number that Put is given higher each time, and "mark", which is true with each Put. Field is the one
+// that the tracker reads. What it needs is installed before, where the system is an Installer.
 type Track struct {
 	lockstep.Track
 	Deletes bool // the tracker sees deletes
@@ -72,6 +74,20 @@ func Item() lockstep.Stream {
 			{Name: "changed", Type: value.Type{Kind: value.InstantType, Unit: 1000}, Nullable: true},
 		},
 	}
+}
+
+// trackedItem is Item with the fields that the harness's trackers read.
+func (h Harness) trackedItem() lockstep.Stream {
+	s := Item()
+	for _, k := range h.Tracks {
+		switch k.By {
+		case lockstep.Version:
+			s.Fields = append(s.Fields, lockstep.Field{Name: "number", Type: value.Type{Kind: value.IntType, Bits: 64}, Nullable: true})
+		case lockstep.Flag:
+			s.Fields = append(s.Fields, lockstep.Field{Name: "mark", Type: value.Type{Kind: value.BoolType}, Nullable: true})
+		}
+	}
+	return s
 }
 
 func itemFields() []string { return []string{"id", "name", "qty", "price", "note", "changed"} }

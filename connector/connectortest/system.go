@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -40,7 +41,8 @@ var systemTests = map[string]func(*testing.T, Harness){
 		}
 	},
 	"a cancelled context": func(t *testing.T, h Harness) {
-		b := begin(t, h, Item())
+		b := begin(t, h, h.trackedItem())
+		b.install()
 		b.put("item", items(3)...)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -54,7 +56,8 @@ var systemTests = map[string]func(*testing.T, Harness){
 		}
 	},
 	"close twice, and no goroutine is left": func(t *testing.T, h Harness) {
-		b := begin(t, h, Item())
+		b := begin(t, h, h.trackedItem())
+		b.install()
 		b.put("item", items(3)...)
 		if err := b.sys.Close(); err != nil {
 			t.Fatal(err)
@@ -75,6 +78,35 @@ var systemTests = map[string]func(*testing.T, Harness){
 			t.Error(err)
 		}
 	},
+}
+
+// install makes what the trackers need.
+func (b *bench) install() {
+	b.Helper()
+	i, ok := b.sys.(lockstep.Installer)
+	for _, track := range b.h.Tracks {
+		if !ok {
+			return
+		}
+		if _, err := i.Install(b.Context(), lockstep.Read{Stream: "item", Track: track.read()}, false); err != nil {
+			b.Fatalf("Install for %s: %v", track.By, err)
+		}
+	}
+}
+
+// waitOnce waits for a moment. That nothing came, or that it cannot be waited for, is no error.
+func waitOnce(ctx context.Context, s lockstep.Source, w lockstep.Waiter, r lockstep.Read) error {
+	p, err := s.Changes(ctx, r, nil, wide)
+	if err != nil {
+		return err
+	}
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	err = w.Wait(short, r, p.Next)
+	if ctx.Err() == nil && (short.Err() != nil || codeOf(err) == lockstep.CodeCannot) {
+		return nil
+	}
+	return err
 }
 
 func (b *bench) reopenAfterClose() {
@@ -99,6 +131,9 @@ func calls(sys lockstep.System, h Harness) map[string]func(context.Context) erro
 		for _, track := range h.Tracks {
 			r := lockstep.Read{Stream: "item", Fields: r.Fields, Track: track.read()}
 			out["Changes by "+string(track.By)] = func(ctx context.Context) error { _, err := s.Changes(ctx, r, nil, wide); return err }
+			if w, ok := sys.(lockstep.Waiter); ok {
+				out["Wait by "+string(track.By)] = func(ctx context.Context) error { return waitOnce(ctx, s, w, r) }
+			}
 		}
 	}
 	if s, ok := sys.(lockstep.Target); ok {

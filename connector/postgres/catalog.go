@@ -13,8 +13,9 @@ import (
 // tableInfo is sqlkit.Table.Info.
 type tableInfo struct {
 	oid       uint32
-	ctid      bool // rows have a place: what names a row whose key is null
-	generated bool // a key column is GENERATED ALWAYS: a key of ours must override it
+	schema    string // quoted
+	ctid      bool   // rows have a place: what names a row whose key is null
+	generated bool   // a key column is GENERATED ALWAYS: a key of ours must override it
 }
 
 // visibleSQL are the tables and views that the user may read or write, without partitions: their parent stands for
@@ -90,7 +91,9 @@ func (s *System) discover(ctx context.Context) (map[string]*sqlkit.Table, error)
 			return nil, fault(err)
 		}
 	}
-	tables := sqlkit.Overridden(c.finish(), s.options.Streams)
+	tables := c.finish()
+	sqlkit.DropChangeTables(tables)
+	tables = sqlkit.Overridden(tables, s.options.Streams)
 	s.mu.Lock()
 	s.tables = tables
 	s.mu.Unlock()
@@ -111,7 +114,7 @@ func (c *catalog) table(row []string) {
 	}
 	oid, _ := strconv.ParseUint(row[0], 10, 32)
 	t := &sqlkit.Table{SQL: sqlkit.Quote(row[1]) + "." + sqlkit.Quote(row[2]), View: row[6] == "t",
-		Info: tableInfo{oid: uint32(oid), ctid: row[3] == "r" || row[3] == "m"}}
+		Info: tableInfo{oid: uint32(oid), schema: sqlkit.Quote(row[1]), ctid: row[3] == "r" || row[3] == "m"}}
 	t.Stream.Name, t.Stream.ReadOnly = name, t.View
 	t.Stream.About, _ = strconv.ParseInt(row[4], 10, 64)
 	if row[3] == "v" || row[3] == "f" {

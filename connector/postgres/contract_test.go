@@ -20,8 +20,11 @@ func TestContract(t *testing.T) {
 		New:        newPlace,
 		ServerKeys: true,
 		Refusals:   refusals(),
-		Tracks:     []connectortest.Track{{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true}},
-		Holds:      func(s connectortest.Sample) bool { return s.Name != "text with NUL" }, // PostgreSQL has no NUL in texts
+		Tracks: []connectortest.Track{
+			{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true},
+			{Track: lockstep.Track{By: lockstep.Trigger}, Deletes: true, Rereads: true},
+		},
+		Holds: func(s connectortest.Sample) bool { return s.Name != "text with NUL" }, // PostgreSQL has no NUL in texts
 	})
 }
 

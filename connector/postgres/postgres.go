@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/lockstep-sync/lockstep"
@@ -27,7 +28,7 @@ func (connector) Spec() lockstep.Spec {
 		Summary:  "PostgreSQL databases. Tables, views and materialized views are streams.",
 		Source:   true,
 		Target:   true,
-		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Snapshot},
+		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Trigger, lockstep.Snapshot},
 		Settings: sqlkit.Settings(
 			lockstep.Setting{Name: "dsn", Type: lockstep.TextSetting, Required: true, Secret: true,
 				Help: "How to connect: postgres://user:password@host:5432/database?sslmode=verify-full"},
@@ -57,6 +58,9 @@ func (connector) Open(_ context.Context, s lockstep.Settings) (lockstep.System, 
 		}
 		*p.pool = pool
 	}
+	sys.listener.dial = func(ctx context.Context) (*pgx.Conn, error) {
+		return pgx.ConnectConfig(ctx, sys.reader.Config().ConnConfig)
+	}
 	return sys, nil
 }
 
@@ -67,6 +71,10 @@ type System struct {
 	reader  *pgxpool.Pool
 	writer  *pgxpool.Pool
 	plans   sqlkit.Plans
+
+	unacked  sqlkit.Unacked[changed]
+	held     sqlkit.Held
+	listener listener
 
 	mu     sync.Mutex
 	tables map[string]*sqlkit.Table
@@ -88,6 +96,7 @@ var (
 // Close closes all connections.
 func (s *System) Close() error {
 	s.closeCursors()
+	s.listener.close()
 	for _, pool := range []*pgxpool.Pool{s.reader, s.writer} {
 		if pool != nil {
 			pool.Close()

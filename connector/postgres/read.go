@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,9 +16,13 @@ import (
 
 // query is one SELECT for records.
 type query struct {
-	plan  *sqlkit.Plan
-	with  string   // in front of SELECT
-	from  string   // what stands behind FROM; the table is t
+	plan *sqlkit.Plan
+	with string // in front of SELECT
+	from string // what stands behind FROM; the table is t
+	// join, if given, is FROM by the LIMIT: what the table is joined with has a limit of its own. The key fields stand
+	// in it as keys, too, for there may be no row of the table.
+	join  func(limit string) string
+	keys  []string
 	terms []string // of the condition
 	extra []string // further columns, behind the plan's
 	order string
@@ -42,6 +47,9 @@ func (q *query) sql(guarded bool) string {
 			b.WriteString(", ")
 		}
 		name := "t." + sqlkit.Quote(c.Name)
+		if at := slices.Index(q.plan.Key, i); at >= 0 && q.keys != nil {
+			name = "coalesce(" + name + ", " + q.keys[at] + ")"
+		}
 		if !guarded || !mayBeLarge(c) {
 			b.WriteString(name)
 			continue
@@ -56,6 +64,13 @@ func (q *query) sql(guarded bool) string {
 	if guarded {
 		b.WriteString(", " + strings.Join(append(sizes, "0"), " + "))
 	}
+	limit := ""
+	if q.rows > 0 {
+		limit = " LIMIT " + strconv.Itoa(q.rows)
+	}
+	if q.join != nil {
+		q.from = q.join(limit)
+	}
 	b.WriteString(" FROM " + q.from)
 	if len(q.terms) > 0 {
 		b.WriteString(" WHERE " + strings.Join(q.terms, " AND "))
@@ -63,10 +78,7 @@ func (q *query) sql(guarded bool) string {
 	if q.order != "" {
 		b.WriteString(" ORDER BY " + q.order)
 	}
-	if q.rows > 0 {
-		b.WriteString(" LIMIT " + strconv.Itoa(q.rows))
-	}
-	b.WriteString(q.lock)
+	b.WriteString(limit + q.lock)
 	return b.String()
 }
 

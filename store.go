@@ -24,8 +24,10 @@ type Digest string
 
 // End is one side of a link.
 type End struct {
-	Key     Key
-	Digest  Digest // of the record as this side held it when both were last level; a one-way flow keeps B's only
+	Key Key
+	// Digest is of the image that the flow which writes this side would have written when both were last level: of
+	// what the other side said then, in the words of this one. A one-way flow keeps B's only.
+	Digest  Digest
 	Version string // of the record then, "" where unknown
 }
 
@@ -84,6 +86,16 @@ type Delivery struct {
 	Attempts   int       // that counted, before this one
 	Tried      bool      // an earlier try may have taken effect: look before writing (law 5)
 	TriedAt    time.Time // when that was
+	Clash      *Clash    // the last conflict on the entry's story, nil for none
+}
+
+// Clash is a conflict of two flows face to face as the timeline keeps it: both sides had changed since they were last
+// level, one won, and what the other held in the fields that are written over stays known.
+type Clash struct {
+	Won  Side
+	Why  string
+	Lost value.Fields // in the words of the side that lost; empty where its record was gone
+	Kept value.Fields // what takes its place; empty where the record goes
 }
 
 // Verdict is how a lease is closed.
@@ -110,6 +122,8 @@ type Outcome struct {
 	Unlink   *Link  // to forget
 	Did      string // what happened: "created", "updated", "deleted", "level", "filtered", …
 	Run      int64
+	Clash    *Clash // a conflict that was met, for the story
+	Hint     Key    // a record of the target that the flow face to face (same Set, other Side) is to look at; "" for none
 }
 
 // Queue carries changes from capture to delivery. Append and Settle are two of the three atomic steps.
@@ -126,7 +140,8 @@ type Queue interface {
 	Lease(ctx context.Context, flow string, max int, ttl time.Duration) ([]Delivery, error)
 	// Settle closes leases, saves links and writes the timeline: both or neither. An outcome whose lease has run out
 	// and was given to another is ignored. Where the entry has a newer generation, link and timeline are saved and
-	// the entry stays, ready. A Wait whose link is there by now is ready at once.
+	// the entry stays, ready. A Wait whose link is there by now is ready at once. An Outcome.Hint is an entry of the
+	// flow face to face, as Hint would make it.
 	Settle(ctx context.Context, outcomes ...Outcome) error
 	// Wait returns when the flow may have something to lease, or with ctx's error.
 	Wait(ctx context.Context, flow string) error
@@ -305,6 +320,7 @@ type Event struct {
 	Fault *Fault
 	Run   int64
 	Note  string
+	Clash *Clash
 }
 
 // FlowStatus is a flow at a glance.

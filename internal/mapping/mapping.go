@@ -34,8 +34,9 @@ type Mapping struct {
 // rule is a compiled Rule.
 type rule struct {
 	Rule
-	run   code // nil for a plain copy or a constant
-	copy  int  // the source field to copy, -1 for none
+	run   code   // nil for a plain copy or a constant
+	copy  int    // the source field to copy, -1 for none
+	uses  []bool // the source fields that it reads
 	empty value.Value
 	static
 }
@@ -63,7 +64,14 @@ func Compile(s Spec) (*Mapping, error) {
 	}
 	keep(c.compileScript(s.Script))
 	for _, r := range withIdentity(s) {
+		all := c.used
+		c.used = make([]bool, len(all))
 		compiled, err := c.rule(r)
+		compiled.uses = c.used
+		for i, used := range compiled.uses {
+			all[i] = all[i] || used
+		}
+		c.used = all
 		keep(err)
 		keep(m.place(s, compiled))
 	}
@@ -257,6 +265,27 @@ func (m *Mapping) sum(s Spec) string {
 
 // Reads are the source fields that the mapping and its filter need, in the source's order.
 func (m *Mapping) Reads() []string { return slices.Clone(m.reads) }
+
+// Inputs are the source fields that the target field is made of.
+func (m *Mapping) Inputs(target string) []string {
+	var out []string
+	for _, o := range m.top {
+		if o.name != target {
+			continue
+		}
+		for i := range m.rules {
+			if path, err := ParsePath(m.rules[i].Name); i != o.rule && (o.tree == nil || err != nil || path[0].Name != target) {
+				continue
+			}
+			for slot, used := range m.rules[i].uses {
+				if name := m.fields[slot]; used && !slices.Contains(out, name) {
+					out = append(out, name)
+				}
+			}
+		}
+	}
+	return out
+}
 
 // Writes are the target fields that the mapping gives a value, in its order.
 func (m *Mapping) Writes() []string { return slices.Clone(m.names.List()) }

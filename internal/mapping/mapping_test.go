@@ -2,6 +2,7 @@ package mapping_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -177,3 +178,23 @@ func TestNullIsSafe(t *testing.T) {
 
 // containsInternal finds a panic that was none of ours: a bug, though the record is parked all the same.
 func containsInternal(s string) bool { return strings.Contains(s, "internal error") }
+
+// What a target field is made of is told apart field by field.
+func TestInputs(t *testing.T) {
+	source := lockstep.Stream{Fields: []lockstep.Field{{Name: "id"}, {Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}}
+	m, err := mapping.Compile(mapping.Spec{Source: source, Filter: &mapping.Rule{Expr: "d != nil"}, Fields: []mapping.Rule{
+		{Name: "id", Expr: "id"}, {Name: "sum", Expr: "a + b"}, {Name: "also", Expr: "let x = b; x + 1"},
+		{Name: "deep.one", Expr: "c"}, {Name: "deep.two", Expr: "a"}, {Name: "fixed", Const: value.Int(1), HasConst: true},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]string{"id": "[id]", "sum": "[a b]", "also": "[b]", "deep": "[c a]", "fixed": "[]", "none": "[]"} {
+		if got := fmt.Sprint(m.Inputs(target)); got != want {
+			t.Errorf("%s: %s, want %s", target, got, want)
+		}
+	}
+	if got := fmt.Sprint(m.Reads()); got != "[id a b c d]" {
+		t.Errorf("reads %s", got)
+	}
+}

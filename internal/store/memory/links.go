@@ -35,9 +35,10 @@ func (set *linkSet) get(side lockstep.Side, key lockstep.Key) *lockstep.Link {
 	return nil
 }
 
-func (set *linkSet) remove(key lockstep.Key) {
+// remove forgets the link of a key of side A; a link with another ID than the one meant stays.
+func (set *linkSet) remove(key lockstep.Key, id int64) {
 	old := set.byA[key]
-	if old == nil {
+	if old == nil || (id != 0 && old.ID != id) {
 		return
 	}
 	delete(set.byA, key)
@@ -52,7 +53,7 @@ func (set *linkSet) remove(key lockstep.Key) {
 // saveLinks forgets one link and saves another; either may be nil.
 func (s *Store) saveLinks(f *flow, link, unlink *lockstep.Link) {
 	if unlink != nil {
-		s.set(cmp.Or(unlink.Set, f.Set)).remove(unlink.A.Key)
+		s.set(cmp.Or(unlink.Set, f.Set)).remove(unlink.A.Key, unlink.ID)
 	}
 	if link == nil {
 		return
@@ -63,9 +64,17 @@ func (s *Store) saveLinks(f *flow, link, unlink *lockstep.Link) {
 		l.At = time.Now()
 	}
 	set := s.set(l.Set)
+	if l.ID != 0 && f.Side == lockstep.B { // the record may have another key on side A now
+		for _, old := range set.byB[l.B.Key] {
+			if old.ID == l.ID && old.A.Key != l.A.Key {
+				set.remove(old.A.Key, old.ID)
+				break
+			}
+		}
+	}
 	if old := set.byA[l.A.Key]; old != nil {
 		l.ID = old.ID
-		set.remove(l.A.Key)
+		set.remove(l.A.Key, 0)
 	}
 	if l.ID == 0 {
 		s.lastLink++

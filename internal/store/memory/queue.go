@@ -112,7 +112,9 @@ func (s *Store) Lease(ctx context.Context, name string, most int, ttl time.Durat
 		e.State, e.NotBefore, e.For = lockstep.Ready, time.Time{}, nil
 		e.lease = &lease{generation: e.Generation, at: now, until: now.Add(ttl), coalesced: e.Coalesced}
 		s.touch(f, e.Change.Record.Key)
-		out = append(out, e.Delivery)
+		d := e.Delivery
+		d.Clash = e.clash()
+		out = append(out, d)
 	}
 	return out, nil
 }

@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	lockstep "github.com/lockstep-sync/lockstep"
@@ -39,6 +40,9 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 		if h.o.Link != nil {
 			s.appeared(h.f, h.o.Link)
 		}
+		if face := s.face(h.f); h.o.Hint != "" && face != nil {
+			s.take(face, hintOf(h.o.Hint), hinted)
+		}
 	}
 	s.wake()
 	return nil
@@ -67,6 +71,26 @@ func (s *Store) close(f *flow, e *entry, o *lockstep.Outcome) {
 	case !newer:
 		s.judge(e, o)
 	}
+}
+
+// face is the flow face to face with f, nil for none.
+func (s *Store) face(f *flow) *flow {
+	for _, other := range s.flows {
+		if other.attached && other.Set == f.Set && other.Side != f.Side {
+			return other
+		}
+	}
+	return nil
+}
+
+// clash is the last conflict of the entry's story.
+func (e *entry) clash() *lockstep.Clash {
+	for _, ev := range slices.Backward(e.steps) {
+		if ev.Clash != nil {
+			return ev.Clash
+		}
+	}
+	return nil
 }
 
 // most is how many steps an entry keeps: its story must not grow while it is tried again and again.
@@ -125,7 +149,7 @@ var verdicts = [...]string{lockstep.Done: "done", lockstep.Retry: "retry", locks
 
 // step is an outcome as a line of the story.
 func step(now time.Time, o *lockstep.Outcome) lockstep.Event {
-	ev := lockstep.Event{At: now, Did: verdicts[o.Verdict], Fault: o.Fault, Run: o.Run}
+	ev := lockstep.Event{At: now, Did: verdicts[o.Verdict], Fault: o.Fault, Run: o.Run, Clash: o.Clash}
 	if o.Verdict == lockstep.Done {
 		ev.Did = cmp.Or(o.Did, ev.Did)
 	} else {

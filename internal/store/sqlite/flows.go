@@ -98,6 +98,16 @@ func (t *tx) linkSet(name string) (*linkSet, error) {
 	return set, nil
 }
 
+// face is the flow face to face with f, nil for none.
+func (s *Store) face(f *flow) *flow {
+	for _, other := range s.flows {
+		if other.attached && other.Set == f.Set && other.Side != f.Side {
+			return other
+		}
+	}
+	return nil
+}
+
 // fed are the flows that the feed fills, in the order of their names.
 func (s *Store) fed(feed string) []*flow {
 	var out []*flow

@@ -283,21 +283,28 @@ func (t *tx) saveLinks(f *flow, w *linkWork) error {
 		if err != nil {
 			return err
 		}
-		if err := t.saveSet(set, w); err != nil {
+		if err := t.saveSet(set, f.Side, w); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *tx) saveSet(set *linkSet, w *linkWork) error {
+func (t *tx) saveSet(set *linkSet, side lockstep.Side, w *linkWork) error {
 	n := int64(0)
 	for _, l := range w.forget {
-		gone, err := t.exec("DELETE FROM link_rows WHERE set_id = ? AND a_key = ?", set.id, string(l.A.Key))
+		gone, err := t.exec("DELETE FROM link_rows WHERE set_id = ?1 AND a_key = ?2 AND (?3 = 0 OR id = ?3)", set.id, string(l.A.Key), l.ID)
 		if err != nil {
 			return err
 		}
 		n -= gone
+	}
+	if side == lockstep.B {
+		moved, err := t.forgetMoved(set, w.save)
+		if err != nil {
+			return err
+		}
+		n -= moved
 	}
 	fresh := make([]*lockstep.Link, 0, len(w.save))
 	for _, l := range w.save {
@@ -322,6 +329,31 @@ func (t *tx) saveSet(set *linkSet, w *linkWork) error {
 	t.set(func() { set.links += n }, func() { set.links -= n })
 	_, err = t.exec("UPDATE set_rows SET links = ? WHERE id = ?", set.links, set.id)
 	return err
+}
+
+// forgetMoved deletes what a flow that reads side B has linked under another key of side A until now.
+func (t *tx) forgetMoved(set *linkSet, links []*lockstep.Link) (n int64, err error) {
+	keys := make([]lockstep.Key, 0, len(links))
+	to := make(map[int64]lockstep.Key, len(links))
+	for _, l := range links {
+		if l.ID != 0 {
+			keys, to[l.ID] = append(keys, l.B.Key), l.A.Key
+		}
+	}
+	were, err := t.links(set, lockstep.B, keys)
+	if err != nil {
+		return 0, err
+	}
+	for i := range were {
+		if a, known := to[were[i].ID]; known && a != were[i].A.Key {
+			gone, err := t.exec("DELETE FROM link_rows WHERE set_id = ? AND a_key = ? AND id = ?", set.id, string(were[i].A.Key), were[i].ID)
+			if err != nil {
+				return n, err
+			}
+			n += gone
+		}
+	}
+	return n, nil
 }
 
 // addLinks inserts links that are most likely new. Where some are not, the last word on each key is saved again.

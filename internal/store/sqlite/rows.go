@@ -92,6 +92,7 @@ func (s *Store) tried(r *row) (bool, time.Time) {
 func (s *Store) delivery(r *row, dec *value.Decoder) (lockstep.Delivery, error) {
 	d := lockstep.Delivery{ID: r.id, Flow: r.flow.name, Generation: r.generation, Captured: r.captured, Attempts: int(r.attempts)}
 	d.Tried, d.TriedAt = s.tried(r)
+	d.Clash = r.clash()
 	d.Change = lockstep.Change{Op: r.op, Hint: r.hint, Record: lockstep.Record{Key: r.key, Version: r.version}}
 	if r.unread {
 		d.Change.Fault = decodeFault(str(r.fault))

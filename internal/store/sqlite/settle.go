@@ -59,7 +59,7 @@ type closure struct {
 
 func (t *tx) settle(closing []closure) error {
 	ids := make([]int64, len(closing))
-	byFlow := map[*flow]*linkWork{}
+	byFlow, hints := map[*flow]*linkWork{}, map[*flow][]lockstep.Change{}
 	for i, c := range closing {
 		ids[i] = c.entry
 		w := byFlow[c.flow]
@@ -68,6 +68,9 @@ func (t *tx) settle(closing []closure) error {
 			byFlow[c.flow] = w
 		}
 		w.add(c.o.Link, c.o.Unlink)
+		if c.o.Hint != "" {
+			hints[c.flow] = append(hints[c.flow], hintOf(c.o.Hint))
+		}
 	}
 	for f, w := range byFlow {
 		if err := t.saveLinks(f, w); err != nil {
@@ -93,6 +96,13 @@ func (t *tx) settle(closing []closure) error {
 			return err
 		}
 		t.wake(f)
+	}
+	for f, changes := range hints {
+		if face := t.s.face(f); face != nil {
+			if err := t.take(face, changes, make([]any, len(changes)), hinted); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -225,7 +235,7 @@ var verdicts = [...]string{lockstep.Done: "done", lockstep.Retry: "retry", locks
 
 // step is an outcome as a line of the story.
 func step(now time.Time, o *lockstep.Outcome) lockstep.Event {
-	ev := lockstep.Event{At: now, Did: verdicts[o.Verdict], Fault: o.Fault, Run: o.Run}
+	ev := lockstep.Event{At: now, Did: verdicts[o.Verdict], Fault: o.Fault, Run: o.Run, Clash: o.Clash}
 	if o.Verdict == lockstep.Done {
 		ev.Did = cmp.Or(o.Did, ev.Did)
 	} else {

@@ -3,6 +3,9 @@ package sqlite
 import (
 	"encoding/json"
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	lockstep "github.com/lockstep-sync/lockstep"
@@ -81,7 +84,55 @@ type stepText struct {
 	Run   int64           `json:"run,omitempty"`
 	Other lockstep.Key    `json:"other,omitempty"`
 	Fault json.RawMessage `json:"fault,omitempty"`
+	Clash *clashText      `json:"clash,omitempty"`
 }
+
+// clashText is a conflict as it is kept; the images are tagged JSON.
+type clashText struct {
+	Won  lockstep.Side   `json:"won"`
+	Why  string          `json:"why"`
+	Lost json.RawMessage `json:"lost"`
+	Kept json.RawMessage `json:"kept"`
+}
+
+func appendClash(b []byte, c *lockstep.Clash) []byte {
+	b = strconv.AppendInt(append(b, `{"won":`...), int64(c.Won), 10)
+	b = value.AppendQuoted(append(b, `,"why":`...), c.Why)
+	b = value.AppendTagged(append(b, `,"lost":`...), c.Lost)
+	b = value.AppendTagged(append(b, `,"kept":`...), c.Kept)
+	return append(b, '}')
+}
+
+func (c *clashText) clash() (*lockstep.Clash, error) {
+	if c == nil {
+		return nil, nil
+	}
+	out := &lockstep.Clash{Won: c.Won, Why: c.Why}
+	var err, err2 error
+	var dec value.Decoder
+	out.Lost, err = dec.Fields(string(c.Lost))
+	out.Kept, err2 = dec.Fields(string(c.Kept))
+	return out, errors.Join(err, err2)
+}
+
+// clash is the last conflict of the row's steps.
+func (r *row) clash() *lockstep.Clash {
+	if !strings.Contains(r.steps, clashMark) {
+		return nil
+	}
+	events, err := decodeSteps("["+r.steps+"]", "", "")
+	if err != nil {
+		return nil // it is noted once more
+	}
+	for _, ev := range slices.Backward(events) {
+		if ev.Clash != nil {
+			return ev.Clash
+		}
+	}
+	return nil
+}
+
+const clashMark = `,"clash":`
 
 // appendStep appends a step to the inside of a JSON array.
 func appendStep(b []byte, ev lockstep.Event) []byte {
@@ -103,6 +154,9 @@ func appendStep(b []byte, ev lockstep.Event) []byte {
 	if text, ok := encodeFault(ev.Fault).(string); ok {
 		b = append(append(b, `,"fault":`...), text...)
 	}
+	if ev.Clash != nil {
+		b = appendClash(append(b, clashMark...), ev.Clash)
+	}
 	return append(b, '}')
 }
 
@@ -117,7 +171,11 @@ func decodeSteps(text string, flow string, key lockstep.Key) ([]lockstep.Event, 
 	}
 	out := make([]lockstep.Event, len(steps))
 	for i, s := range steps {
-		out[i] = lockstep.Event{At: s.At, Flow: flow, Key: key, Other: s.Other, Did: s.Did, Note: s.Note, Run: s.Run, Fault: decodeFault(string(s.Fault))}
+		clash, err := s.Clash.clash()
+		if err != nil {
+			return nil, lockstep.NewFault(lockstep.CodeStore, errors.New("a conflict of a record cannot be read")).On(lockstep.About{Flow: flow, Key: key})
+		}
+		out[i] = lockstep.Event{At: s.At, Flow: flow, Key: key, Other: s.Other, Did: s.Did, Note: s.Note, Run: s.Run, Fault: decodeFault(string(s.Fault)), Clash: clash}
 	}
 	return out, nil
 }

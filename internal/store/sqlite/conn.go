@@ -1,57 +1,49 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"io"
+	"fmt"
 	"strings"
+	"time"
 )
 
-// conn is one connection with its prepared statements. It speaks to the driver below database/sql, which would cost
-// about as much per row as SQLite itself. It is for one goroutine at a time, inside sql.Conn.Raw.
+// conn is one connection with its prepared statements. It is for one goroutine at a time.
 type conn struct {
-	held  *sql.Conn
-	dc    driver.Conn
-	stmts map[string]driver.Stmt
-	args  []driver.NamedValue
+	*native
+	stmts map[string]*statement
 }
 
-func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
-	held, err := db.Conn(ctx)
+// pragmas are what every connection begins with.
+var pragmas = []string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(OFF)", "cache_size(-8000)", "temp_store(MEMORY)"}
+
+func newConn(path string) (*conn, error) {
+	n, err := openNative(path)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{held: held, stmts: map[string]driver.Stmt{}}
-	return c, held.Raw(func(dc any) error {
-		c.dc = dc.(driver.Conn)
-		return nil
-	})
-}
-
-// use runs f while the connection is ours.
-func (c *conn) use(f func() error) error {
-	return c.held.Raw(func(any) error { return f() })
-}
-
-// close drops the statements and gives the connection back to be closed. What was not committed is gone.
-func (c *conn) close() error {
-	err := c.use(func() error {
-		var errs []error
-		for _, s := range c.stmts {
-			errs = append(errs, s.Close())
+	c := &conn{native: n, stmts: map[string]*statement{}}
+	for _, p := range pragmas {
+		if err := c.query("PRAGMA "+p, nil, nil); err != nil {
+			c.close()
+			return nil, err
 		}
-		return errors.Join(errs...)
-	})
-	return errors.Join(err, c.held.Close())
+	}
+	return c, nil
 }
 
-func (c *conn) stmt(query string) (driver.Stmt, error) {
+// close drops the statements and closes the connection. What was not committed is gone.
+func (c *conn) close() {
+	for _, s := range c.stmts {
+		s.finalize()
+	}
+	c.native.close()
+}
+
+func (c *conn) stmt(query string) (*statement, error) {
 	s := c.stmts[query]
 	if s == nil {
 		var err error
-		if s, err = c.dc.Prepare(query); err != nil {
+		if s, err = c.prepare(query); err != nil {
 			return nil, err
 		}
 		c.stmts[query] = s
@@ -59,70 +51,117 @@ func (c *conn) stmt(query string) (driver.Stmt, error) {
 	return s, nil
 }
 
-// bind puts args into the connection's own list: the driver does not keep it.
-func (c *conn) bind(args []any) []driver.NamedValue {
-	c.args = c.args[:0]
-	for i, a := range args {
-		switch v := a.(type) {
-		case int:
-			a = int64(v)
-		case bool:
-			a = int64(0)
-			if v {
-				a = int64(1)
-			}
-		}
-		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: a})
+// arg is an argument of a statement. The zero arg is null.
+type arg struct {
+	kind   argKind
+	number int64
+	text   string
+}
+
+type argKind uint8
+
+const (
+	argNull argKind = iota
+	argNumber
+	argText
+	argBlob
+)
+
+func number(n int64) arg { return arg{kind: argNumber, number: n} }
+func text(s string) arg  { return arg{kind: argText, text: s} }
+
+func truth(b bool) arg {
+	if b {
+		return number(1)
 	}
-	return c.args
+	return number(0)
+}
+
+// orNull is a text, or null where it is empty.
+func orNull(s string) arg {
+	if s == "" {
+		return arg{}
+	}
+	return text(s)
+}
+
+// blobOrNull is a blob, or null where it is empty.
+func blobOrNull[T ~string](s T) arg {
+	if s == "" {
+		return arg{}
+	}
+	return arg{kind: argBlob, text: string(s)}
+}
+
+// micros is a moment as the tables hold it; null for the zero time.
+func micros(t time.Time) arg {
+	if t.IsZero() {
+		return arg{}
+	}
+	return number(t.UnixMicro())
+}
+
+// argsOf takes what is not hot in its own types.
+func argsOf(values []any) []arg {
+	args := make([]arg, len(values))
+	for i, v := range values {
+		switch v := v.(type) {
+		case nil:
+		case arg:
+			args[i] = v
+		case int:
+			args[i] = number(int64(v))
+		case int64:
+			args[i] = number(v)
+		case bool:
+			args[i] = truth(v)
+		case string:
+			args[i] = text(v)
+		case []byte:
+			args[i] = arg{kind: argBlob, text: string(v)}
+		default:
+			panic(fmt.Sprintf("sqlite: an argument of type %T", v)) // of a statement of ours
+		}
+	}
+	return args
 }
 
 // exec runs a statement and says how many rows it changed.
-func (c *conn) exec(query string, args ...any) (int64, error) {
+func (c *conn) exec(query string, args ...any) (int64, error) { return c.execArgs(query, argsOf(args)) }
+
+func (c *conn) execArgs(query string, args []arg) (int64, error) {
 	s, err := c.stmt(query)
 	if err != nil {
 		return 0, err
 	}
-	res, err := s.(driver.StmtExecContext).ExecContext(context.Background(), c.bind(args))
-	if err != nil {
+	if err := s.run(args, nil); err != nil {
 		return 0, err
 	}
-	return res.RowsAffected()
+	return c.changes(), nil
 }
 
-// query hands each row to scan. The row is used again for the next one; its texts and blobs are the caller's.
-func (c *conn) query(query string, args []any, scan func(row []driver.Value) error) error {
+// query hands each row to scan.
+func (c *conn) query(query string, args []any, scan func(row cells) error) error {
 	s, err := c.stmt(query)
 	if err != nil {
 		return err
 	}
-	rows, err := s.(driver.StmtQueryContext).QueryContext(context.Background(), c.bind(args))
-	if err != nil {
-		return err
-	}
-	row := make([]driver.Value, len(rows.Columns()))
-	for {
-		if err = rows.Next(row); err != nil {
-			break
-		}
-		if err = scan(row); err != nil {
-			break
-		}
-	}
-	if err == io.EOF {
+	return s.run(argsOf(args), scan)
+}
+
+// one is the first column of the first row, 0 for none or null.
+func (c *conn) one(query string, args ...any) (n int64, err error) {
+	err = c.query(query, args, func(row cells) error {
+		n = row.number(0)
+		return errEnough
+	})
+	if err == errEnough {
 		err = nil
 	}
-	return errors.Join(err, rows.Close())
-}
-
-// number is the first column of the first row, 0 for none or null.
-func (c *conn) number(query string, args ...any) (n int64, err error) {
-	err = c.query(query, args, func(row []driver.Value) error {
-		n = whole(row[0])
-		return nil
-	})
 	return n, err
 }
+
+var errEnough = errors.New("enough")
 
 // bulk is how many rows go into one statement, and spread makes the text of such a statement. There are only two
 // forms of each, for a full bulk and for one row, so that few statements are kept.
@@ -140,9 +179,9 @@ func newInserter(head, row, tail string) inserter {
 }
 
 // insert runs the statement over n rows; fill appends the arguments of row i. It says how many rows were changed.
-func (c *conn) insert(in inserter, n int, fill func(args []any, i int) []any) (int64, error) {
+func (c *conn) insert(in inserter, n int, fill func(args []arg, i int) []arg) (int64, error) {
 	var changed int64
-	var args []any
+	var args []arg
 	for i := 0; i < n; {
 		size, query := 1, in.one
 		if n-i >= bulk {
@@ -153,34 +192,11 @@ func (c *conn) insert(in inserter, n int, fill func(args []any, i int) []any) (i
 			args = fill(args, i)
 			i++
 		}
-		k, err := c.exec(query, args...)
+		k, err := c.execArgs(query, args)
 		if err != nil {
 			return changed, err
 		}
 		changed += k
 	}
 	return changed, nil
-}
-
-func whole(v driver.Value) int64 {
-	n, _ := v.(int64)
-	return n
-}
-
-func str(v driver.Value) string {
-	s, _ := v.(string)
-	return s
-}
-
-func blob(v driver.Value) []byte {
-	b, _ := v.([]byte)
-	return b
-}
-
-// orNull is s, or null where it is empty.
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
 }

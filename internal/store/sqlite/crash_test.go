@@ -1,8 +1,6 @@
 package sqlite
 
 import (
-	"database/sql/driver"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -67,8 +65,8 @@ func seen(t *testing.T, s *Store) string {
 		for _, query := range []string{"SELECT feed || position FROM checkpoints", "SELECT key || generation || state || attempts FROM queue ORDER BY id",
 			"SELECT a_key FROM links ORDER BY 1", "SELECT id || coalesce(place, '') FROM runs", "SELECT records FROM flight_rows", "SELECT no FROM chunk_rows",
 			"SELECT name || links FROM set_rows", "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'timeline_2%' AND type = 'table'"} {
-			err := c.query(query, nil, func(v []driver.Value) error {
-				out += fmt.Sprint(v[0], " ")
+			err := c.query(query, nil, func(v cells) error {
+				out += v.text(0) + " "
 				return nil
 			})
 			if err != nil {

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"slices"
 	"time"
 
@@ -26,7 +25,7 @@ func (s *Store) stateOf(r *row, now time.Time) (lockstep.EntryState, *lease) {
 // entry is a row as people look at it.
 func (s *Store) entry(r *row, now time.Time, dec *value.Decoder) (lockstep.Entry, error) {
 	d, err := s.delivery(r, dec)
-	e := lockstep.Entry{Delivery: d, Priority: r.priority, NotBefore: r.notBefore, For: r.wants, Fault: decodeFault(str(r.fault)),
+	e := lockstep.Entry{Delivery: d, Priority: r.priority, NotBefore: r.notBefore, For: r.wants, Fault: decodeFault(r.fault.text),
 		Coalesced: r.coalesced, Changed: r.changed}
 	e.State, _ = s.stateOf(r, now)
 	return e, err
@@ -58,7 +57,7 @@ func (s *Store) Entries(ctx context.Context, name string, state lockstep.EntrySt
 	err = s.read(ctx, func(c *conn) error {
 		var dec value.Decoder
 		return c.query("SELECT "+columns+", image FROM entry_rows WHERE flow_id = ? AND id > ?"+where+" ORDER BY id LIMIT ?", append(args, most),
-			func(v []driver.Value) error {
+			func(v cells) error {
 				e, err := s.entry(s.shownRow(v), now, &dec)
 				out = append(out, e)
 				return err
@@ -68,7 +67,7 @@ func (s *Store) Entries(ctx context.Context, name string, state lockstep.EntrySt
 }
 
 // shownRow is scanRow for a reader.
-func (s *Store) shownRow(v []driver.Value) *row {
+func (s *Store) shownRow(v cells) *row {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.scanRow(v)
@@ -94,7 +93,7 @@ func (s *Store) Requeue(ctx context.Context, ids ...int64) (n int, err error) {
 			if r.unread { // what could not be read is read again
 				r.hint, r.unread = true, false
 			}
-			r.state, r.notBefore, r.wants, r.attempts, r.fault = ready, time.Time{}, nil, 0, nil
+			r.state, r.notBefore, r.wants, r.attempts, r.fault = ready, time.Time{}, nil, 0, arg{}
 			r.did(lockstep.Event{At: t.now, Did: "requeued"})
 			t.wake(r.flow)
 		}
@@ -157,10 +156,10 @@ func (s *Store) Status(ctx context.Context, name string) (st lockstep.FlowStatus
 		due := st.Delayed + st.Waiting
 		if due > 0 { // those whose time has come are ready
 			err := c.query("SELECT state, COUNT(*) FROM entry_rows WHERE flow_id = ? AND not_before <= ? GROUP BY state", []any{f.id, now.UnixMicro()},
-				func(v []driver.Value) error {
-					n := whole(v[1])
+				func(v cells) error {
+					n := v.number(1)
 					st.Ready += n
-					if whole(v[0]) == delayed {
+					if v.number(0) == delayed {
 						st.Delayed -= n
 					} else {
 						st.Waiting -= n
@@ -200,8 +199,8 @@ func (s *Store) counts(f *flow, now time.Time) (lockstep.FlowStatus, string) {
 // oldest is the captured time of the oldest entry that is not parked; each part is one look into an index.
 func (c *conn) oldest(f *flow) (time.Time, error) {
 	least := int64(0)
-	take := func(v []driver.Value) error {
-		if n := whole(v[0]); n != 0 && (least == 0 || n < least) {
+	take := func(v cells) error {
+		if n := v.number(0); n != 0 && (least == 0 || n < least) {
 			least = n
 		}
 		return nil
@@ -236,7 +235,7 @@ func (s *Store) Story(ctx context.Context, name string, key lockstep.Key) (event
 		if links[0].ID != 0 {
 			link = &links[0]
 		}
-		return c.query("SELECT "+columns+", image FROM entry_rows WHERE flow_id = ? AND key = ?", []any{f.id, string(key)}, func(v []driver.Value) error {
+		return c.query("SELECT "+columns+", image FROM entry_rows WHERE flow_id = ? AND key = ?", []any{f.id, string(key)}, func(v cells) error {
 			r, now := s.shownRow(v), time.Now()
 			e, err := s.entry(r, now, new(value.Decoder))
 			if err != nil {

@@ -42,7 +42,7 @@ func (t *tx) attach(def lockstep.FlowDef) error {
 	}
 	f := t.s.flows[def.Name]
 	if f == nil {
-		id, err := t.number("SELECT id FROM flow_rows WHERE name = ?", def.Name)
+		id, err := t.one("SELECT id FROM flow_rows WHERE name = ?", def.Name)
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (t *tx) linkSet(name string) (*linkSet, error) {
 	if _, err := t.exec("INSERT INTO set_rows (name) VALUES (?)", name); err != nil {
 		return nil, err
 	}
-	id, err := t.number("SELECT id FROM set_rows WHERE name = ?", name)
+	id, err := t.one("SELECT id FROM set_rows WHERE name = ?", name)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql/driver"
 	"slices"
 	"time"
 
@@ -40,9 +39,9 @@ func (t *tx) promote(f *flow, most int) error {
 	var ids []int64
 	moved := map[int64]int64{}
 	err := t.query("SELECT id, state FROM entry_rows WHERE flow_id = ? AND not_before <= ? ORDER BY not_before LIMIT ?",
-		[]any{f.id, t.now.UnixMicro(), most}, func(v []driver.Value) error {
-			ids = append(ids, whole(v[0]))
-			moved[whole(v[1])]++
+		[]any{f.id, t.now.UnixMicro(), most}, func(v cells) error {
+			ids = append(ids, v.number(0))
+			moved[v.number(1)]++
 			return nil
 		})
 	if err != nil {
@@ -57,7 +56,7 @@ func (t *tx) promote(f *flow, most int) error {
 			t.count(f, ready, n)
 		}
 	}
-	next, err := t.number("SELECT MIN(not_before) FROM entry_rows WHERE flow_id = ? AND not_before IS NOT NULL", f.id)
+	next, err := t.one("SELECT MIN(not_before) FROM entry_rows WHERE flow_id = ? AND not_before IS NOT NULL", f.id)
 	if err != nil {
 		return err
 	}
@@ -83,10 +82,10 @@ func (t *tx) heads(f *flow, most int) ([]int64, error) {
 	var all []head
 	for p := lockstep.High; p <= lockstep.Low; p++ {
 		err := t.query("SELECT id, captured FROM entry_rows WHERE flow_id = ? AND priority = ? AND state = 0 ORDER BY captured, id LIMIT ?",
-			[]any{f.id, int64(p), most + len(f.leased)}, func(v []driver.Value) error {
-				id := whole(v[0])
+			[]any{f.id, int64(p), most + len(f.leased)}, func(v cells) error {
+				id := v.number(0)
 				if l := t.s.leases[id]; l == nil || !l.until.After(t.now) {
-					all = append(all, head{id, whole(v[1]) + p.Handicap().Microseconds()})
+					all = append(all, head{id, v.number(1) + p.Handicap().Microseconds()})
 				}
 				return nil
 			})

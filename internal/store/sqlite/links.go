@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql/driver"
 	"slices"
 
 	lockstep "github.com/lockstep-sync/lockstep"
@@ -19,12 +18,12 @@ const (
 	scanOther = "SELECT " + linkColumns + " FROM link_rows l INDEXED BY link_rows_b WHERE l.set_id = ? AND l.b_key > ? ORDER BY l.b_key LIMIT ?"
 )
 
-func (set *linkSet) scan(v []driver.Value) lockstep.Link {
-	l := lockstep.Link{ID: whole(v[1]), Set: set.name, Run: whole(v[7]), At: moment(whole(v[8]))}
-	l.A = lockstep.End{Key: lockstep.Key(str(v[0])), Digest: lockstep.Digest(blob(v[3])), Version: str(v[4])}
-	l.B = lockstep.End{Key: l.A.Key, Digest: lockstep.Digest(blob(v[5])), Version: str(v[6])}
-	if v[2] != nil {
-		l.B.Key = lockstep.Key(str(v[2]))
+func (set *linkSet) scan(v cells) lockstep.Link {
+	l := lockstep.Link{ID: v.number(1), Set: set.name, Run: v.number(7), At: moment(v.number(8))}
+	l.A = lockstep.End{Key: lockstep.Key(v.text(0)), Digest: lockstep.Digest(v.blob(3)), Version: v.text(4)}
+	l.B = lockstep.End{Key: l.A.Key, Digest: lockstep.Digest(v.blob(5)), Version: v.text(6)}
+	if !v.null(2) {
+		l.B.Key = lockstep.Key(v.text(2))
 	}
 	return l
 }
@@ -62,7 +61,7 @@ func (c *conn) links(set *linkSet, side lockstep.Side, keys []lockstep.Key) ([]l
 	if len(rest) == 0 {
 		return out, nil
 	}
-	err = c.query(findA, []any{keyList(rest), set.id}, func(v []driver.Value) error {
+	err = c.query(findA, []any{keyList(rest), set.id}, func(v cells) error {
 		l := set.scan(v)
 		found(l.A.Key, l)
 		return nil
@@ -96,9 +95,9 @@ func (c *conn) linksInRange(by ranged, set *linkSet, sorted []lockstep.Key, foun
 	}
 	done, read, limit := 0, 0, 2*len(sorted)
 	var last lockstep.Key
-	err = c.query(by.query, []any{set.id, string(sorted[0]), string(sorted[len(sorted)-1]), limit}, func(v []driver.Value) error {
+	err = c.query(by.query, []any{set.id, string(sorted[0]), string(sorted[len(sorted)-1]), limit}, func(v cells) error {
 		read++
-		last = lockstep.Key(str(v[by.key]))
+		last = lockstep.Key(v.text(by.key))
 		for done < len(sorted) && sorted[done] < last {
 			done++
 		}
@@ -125,7 +124,7 @@ func (c *conn) linksOfB(set *linkSet, keys []lockstep.Key, found func(lockstep.K
 		if len(rest) == 0 {
 			continue
 		}
-		err = c.query(way.find, []any{keyList(rest), set.id}, func(v []driver.Value) error {
+		err = c.query(way.find, []any{keyList(rest), set.id}, func(v cells) error {
 			l := set.scan(v)
 			found(l.B.Key, l)
 			return nil
@@ -158,8 +157,8 @@ func (s *Store) Links(ctx context.Context, name string, keys []lockstep.Key) ([]
 		}
 		has := map[lockstep.Key]bool{}
 		err = c.query("SELECT key FROM entry_rows WHERE flow_id = ? AND key IN (SELECT value FROM json_each(?))", []any{f.id, keyList(keys)},
-			func(v []driver.Value) error {
-				has[lockstep.Key(str(v[0]))] = true
+			func(v cells) error {
+				has[lockstep.Key(v.text(0))] = true
 				return nil
 			})
 		for i, key := range keys {
@@ -199,7 +198,7 @@ func (s *Store) ScanLinks(ctx context.Context, name string, after lockstep.Key, 
 	}
 	err = s.read(ctx, func(c *conn) error {
 		set, side, _ := s.linksOf(f)
-		take := func(v []driver.Value) error {
+		take := func(v cells) error {
 			out = append(out, set.scan(v))
 			return nil
 		}
@@ -214,7 +213,7 @@ func (s *Store) ScanLinks(ctx context.Context, name string, after lockstep.Key, 
 
 // scanB pages by the keys of side B. Those that equal A's are not in B's index: they are read from the same range of
 // A's keys, which the page of the others bounds, so that a whole scan passes over every link once.
-func (c *conn) scanB(set *linkSet, after lockstep.Key, most int, take func([]driver.Value) error, out *[]lockstep.Link) error {
+func (c *conn) scanB(set *linkSet, after lockstep.Key, most int, take func(cells) error, out *[]lockstep.Link) error {
 	err := c.query(scanOther, []any{set.id, string(after), most}, take)
 	if err != nil {
 		return err
@@ -365,9 +364,9 @@ func (t *tx) addLinks(set *linkSet, links []*lockstep.Link) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	added, err := t.insert(insertLinks, len(links), func(args []any, i int) []any {
+	added, err := t.insert(insertLinks, len(links), func(args []arg, i int) []arg {
 		l := links[i]
-		return t.linkValues(append(args, set.id, string(l.A.Key), cmp.Or(l.ID, first+int64(i))), l)
+		return t.linkValues(append(args, number(set.id), text(string(l.A.Key)), number(cmp.Or(l.ID, first+int64(i)))), l)
 	})
 	if err != nil || added == int64(len(links)) {
 		return added, err
@@ -381,25 +380,18 @@ func (t *tx) addLinks(set *linkSet, links []*lockstep.Link) (int64, error) {
 }
 
 func (t *tx) updateLink(set *linkSet, l *lockstep.Link) (int64, error) {
-	return t.exec(updateLink, append(t.linkValues(nil, l), set.id, string(l.A.Key))...)
+	return t.execArgs(updateLink, append(t.linkValues(nil, l), number(set.id), text(string(l.A.Key))))
 }
 
 // linkValues appends the columns from b_key on.
-func (t *tx) linkValues(args []any, l *lockstep.Link) []any {
-	var bKey any
+func (t *tx) linkValues(args []arg, l *lockstep.Link) []arg {
+	var bKey arg
 	if l.B.Key != l.A.Key {
-		bKey = string(l.B.Key)
+		bKey = text(string(l.B.Key))
 	}
 	at := l.At
 	if at.IsZero() {
 		at = t.now
 	}
-	return append(args, bKey, digest(l.A.Digest), orNull(l.A.Version), digest(l.B.Digest), orNull(l.B.Version), l.Run, micros(at))
-}
-
-func digest(d lockstep.Digest) any {
-	if d == "" {
-		return nil
-	}
-	return []byte(d)
+	return append(args, bKey, blobOrNull(l.A.Digest), orNull(l.A.Version), blobOrNull(l.B.Digest), orNull(l.B.Version), number(l.Run), micros(at))
 }

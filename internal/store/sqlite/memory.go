@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql/driver"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -147,8 +146,8 @@ func (s *Store) load(c *conn, retention time.Duration) error {
 	if _, err := c.exec("UPDATE counters SET next = next + 1 WHERE name = 'epoch'"); err != nil {
 		return err
 	}
-	err := c.query("SELECT name, next FROM counters", nil, func(row []driver.Value) error {
-		s.ids[str(row[0])] = &counter{whole(row[1]), whole(row[1])}
+	err := c.query("SELECT name, next FROM counters", nil, func(row cells) error {
+		s.ids[row.text(0)] = &counter{row.number(1), row.number(1)}
 		return nil
 	})
 	if err != nil {
@@ -156,8 +155,8 @@ func (s *Store) load(c *conn, retention time.Duration) error {
 	}
 	s.epoch = s.ids["epoch"].next
 	bySet := map[int64]*linkSet{}
-	err = c.query("SELECT id, name, links FROM set_rows", nil, func(row []driver.Value) error {
-		set := &linkSet{whole(row[0]), str(row[1]), whole(row[2])}
+	err = c.query("SELECT id, name, links FROM set_rows", nil, func(row cells) error {
+		set := &linkSet{row.number(0), row.text(1), row.number(2)}
 		s.sets[set.name], bySet[set.id] = set, set
 		return nil
 	})
@@ -165,20 +164,20 @@ func (s *Store) load(c *conn, retention time.Duration) error {
 		return err
 	}
 	err = c.query(`SELECT f.id, f.name, feed, set_id, side, create_priority, update_priority, delete_priority, attached, settled, missed,
-		(SELECT MIN(not_before) FROM entry_rows WHERE flow_id = f.id AND not_before IS NOT NULL) FROM flow_rows f`, nil, func(row []driver.Value) error {
-		set := bySet[whole(row[3])]
-		f := newFlow(whole(row[0]), str(row[1]), set)
-		f.FlowDef = lockstep.FlowDef{Name: str(row[1]), Feed: str(row[2]), Set: set.name, Side: lockstep.Side(whole(row[4])),
-			Create: lockstep.Priority(whole(row[5])), Update: lockstep.Priority(whole(row[6])), Delete: lockstep.Priority(whole(row[7]))}
-		f.attached, f.settled, f.missed, f.due = whole(row[8]) != 0, momentOr(row[9]), whole(row[10]) != 0, momentOr(row[11])
+		(SELECT MIN(not_before) FROM entry_rows WHERE flow_id = f.id AND not_before IS NOT NULL) FROM flow_rows f`, nil, func(row cells) error {
+		set := bySet[row.number(3)]
+		f := newFlow(row.number(0), row.text(1), set)
+		f.FlowDef = lockstep.FlowDef{Name: row.text(1), Feed: row.text(2), Set: set.name, Side: lockstep.Side(row.number(4)),
+			Create: lockstep.Priority(row.number(5)), Update: lockstep.Priority(row.number(6)), Delete: lockstep.Priority(row.number(7))}
+		f.attached, f.settled, f.missed, f.due = row.number(8) != 0, momentOr(row, 9), row.number(10) != 0, momentOr(row, 11)
 		s.flows[f.Name], s.byID[f.id] = f, f
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	err = c.query("SELECT flow_id, state, COUNT(*) FROM entry_rows GROUP BY flow_id, state", nil, func(row []driver.Value) error {
-		f, state, n := s.byID[whole(row[0])], whole(row[1]), whole(row[2])
+	err = c.query("SELECT flow_id, state, COUNT(*) FROM entry_rows GROUP BY flow_id, state", nil, func(row cells) error {
+		f, state, n := s.byID[row.number(0)], row.number(1), row.number(2)
 		f.counts[state] = n
 		if state == waiting {
 			s.waits += n

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
@@ -117,8 +116,8 @@ func TestViews(t *testing.T) {
 	} {
 		got := ""
 		must(t, s.read(t.Context(), func(c *conn) error {
-			return c.query(query, nil, func(v []driver.Value) error {
-				got += str(v[0])
+			return c.query(query, nil, func(v cells) error {
+				got += v.text(0)
 				return nil
 			})
 		}))
@@ -146,8 +145,8 @@ func TestIndexes(t *testing.T) {
 	} {
 		plan := ""
 		must(t, s.read(t.Context(), func(c *conn) error {
-			return c.query("EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?")), func(v []driver.Value) error {
-				plan += str(v[3]) + "\n"
+			return c.query("EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?")), func(v cells) error {
+				plan += v.text(3) + "\n"
 				return nil
 			})
 		}))

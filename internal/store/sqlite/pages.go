@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 
 	"github.com/lockstep-sync/lockstep"
@@ -110,7 +109,7 @@ func (t *tx) beginPart(f *flow, since lockstep.Seq, writes []lockstep.PageWrite)
 	if err := t.takeInto(f, open, images, encodeImages(images), paged); err != nil {
 		return nil, err
 	}
-	return send, t.takeInto(f, open, hints, make([]any, len(hints)), hinted)
+	return send, t.takeInto(f, open, hints, make([]arg, len(hints)), hinted)
 }
 
 // SettlePage saves what a page of a full run came to, in one transaction.
@@ -247,16 +246,16 @@ func (s *Store) Resume(ctx context.Context, run int64) (flight []lockstep.InFlig
 		if err := c.hasRun(run); err != nil {
 			return err
 		}
-		err := c.query("SELECT records FROM flight_rows WHERE run = ? ORDER BY rowid", []any{run}, func(v []driver.Value) error {
-			page, err := decodeFlight(str(v[0]))
+		err := c.query("SELECT records FROM flight_rows WHERE run = ? ORDER BY rowid", []any{run}, func(v cells) error {
+			page, err := decodeFlight(v.text(0))
 			flight = append(flight, page...)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		return c.query("SELECT no, bits FROM chunk_rows WHERE run = ? ORDER BY no", []any{run}, func(v []driver.Value) error {
-			seen = append(seen, lockstep.Chunk{No: whole(v[0]), Bits: blob(v[1])})
+		return c.query("SELECT no, bits FROM chunk_rows WHERE run = ? ORDER BY no", []any{run}, func(v cells) error {
+			seen = append(seen, lockstep.Chunk{No: v.number(0), Bits: []byte(v.blob(1))})
 			return nil
 		})
 	})

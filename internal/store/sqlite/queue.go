@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"database/sql/driver"
 	"time"
 
 	lockstep "github.com/lockstep-sync/lockstep"
@@ -20,11 +19,11 @@ func (s *Store) Checkpoint(ctx context.Context, feed string) (at lockstep.Positi
 }
 
 func (c *conn) checkpoint(feed string) (at lockstep.Position, upTo time.Time, err error) {
-	err = c.query("SELECT position, up_to FROM feed_rows WHERE name = ?", []any{feed}, func(v []driver.Value) error {
-		if v[0] != nil {
-			at = lockstep.Position(str(v[0]))
+	err = c.query("SELECT position, up_to FROM feed_rows WHERE name = ?", []any{feed}, func(v cells) error {
+		if !v.null(0) {
+			at = lockstep.Position(v.text(0))
 		}
-		upTo = momentOr(v[1])
+		upTo = momentOr(v, 1)
 		return nil
 	})
 	return at, upTo, err
@@ -79,7 +78,7 @@ func (s *Store) Hint(ctx context.Context, name string, keys []lockstep.Key) erro
 	for i, key := range keys {
 		changes[i] = hintOf(key)
 	}
-	return s.change(ctx, func(t *tx) error { return t.take(f, changes, make([]any, len(changes)), hinted) })
+	return s.change(ctx, func(t *tx) error { return t.take(f, changes, make([]arg, len(changes)), hinted) })
 }
 
 func hintOf(key lockstep.Key) lockstep.Change {
@@ -89,19 +88,19 @@ func hintOf(key lockstep.Key) lockstep.Change {
 // page is how many changes are looked up and written together.
 const page = 1000
 
-// encodeImages is the images of changes as the file keeps them; nil for a change without one.
-func encodeImages(changes []lockstep.Change) []any {
-	images := make([]any, len(changes))
+// encodeImages is the images of changes as the file keeps them; null for a change without one.
+func encodeImages(changes []lockstep.Change) []arg {
+	images := make([]arg, len(changes))
 	for i := range changes {
 		if f := changes[i].Record.Fields; f.Len() > 0 {
-			images[i] = string(value.AppendTagged(nil, f))
+			images[i] = text(string(value.AppendTagged(nil, f)))
 		}
 	}
 	return images
 }
 
 // take puts changes into the flow's queue: as new entries, or as the next generation of open ones (law 2).
-func (t *tx) take(f *flow, changes []lockstep.Change, images []any, origin int64) error {
+func (t *tx) take(f *flow, changes []lockstep.Change, images []arg, origin int64) error {
 	for from := 0; from < len(changes); from += page {
 		to := min(from+page, len(changes))
 		keys := make([]lockstep.Key, 0, page)
@@ -123,7 +122,7 @@ func (t *tx) take(f *flow, changes []lockstep.Change, images []any, origin int64
 }
 
 // takeInto does so for changes whose open entries are at hand, and saves them.
-func (t *tx) takeInto(f *flow, open map[lockstep.Key]*row, changes []lockstep.Change, images []any, origin int64) error {
+func (t *tx) takeInto(f *flow, open map[lockstep.Key]*row, changes []lockstep.Change, images []arg, origin int64) error {
 	urgent, err := t.priorities(f, changes)
 	if err != nil {
 		return err
@@ -150,7 +149,7 @@ func (t *tx) newRow(f *flow, key lockstep.Key, origin int64) *row {
 }
 
 // renew makes the change the next generation of the entry.
-func (t *tx) renew(r *row, c *lockstep.Change, image any, urgency lockstep.Priority) {
+func (t *tx) renew(r *row, c *lockstep.Change, image arg, urgency lockstep.Priority) {
 	r.generation++
 	r.coalesced++
 	r.priority = min(r.priority, urgency)
@@ -163,7 +162,7 @@ func (t *tx) renew(r *row, c *lockstep.Change, image any, urgency lockstep.Prior
 	if r.unread {
 		r.state = parked // law 4: it waits for a person, its neighbours go on
 	}
-	if image != nil { // else the last image stays: it tells where to look (law 5)
+	if image.kind != argNull { // else the last image stays: it tells where to look (law 5)
 		r.image = image
 	}
 	if l := t.s.leases[r.id]; l != nil && !r.fresh {

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql/driver"
 	"time"
 
 	lockstep "github.com/lockstep-sync/lockstep"
@@ -49,9 +48,9 @@ type row struct {
 	origin     int64
 	version    string
 	at         string
-	fault      any    // JSON or nil
+	fault      arg    // JSON or null
 	steps      string // the inside of a JSON array
-	image      any    // JSON; nil leaves the one in the file
+	image      arg    // JSON; null leaves the one in the file
 
 	fresh bool  // not in the file yet
 	was   int64 // its state in the file
@@ -61,20 +60,20 @@ const columns = `id, flow_id, key, generation, state, priority, captured, change
 	for_flow, for_key, op, hint, unread, origin, version, at, fault, steps`
 
 // scanRow reads the columns above, and an image where there is one more.
-func (s *Store) scanRow(v []driver.Value) *row {
-	r := &row{id: whole(v[0]), flow: s.byID[whole(v[1])], key: lockstep.Key(str(v[2])), generation: whole(v[3]), state: whole(v[4]),
-		priority: lockstep.Priority(whole(v[5])), captured: moment(whole(v[6])), changed: moment(whole(v[7])), coalesced: whole(v[8]),
-		attempts: whole(v[9]), epoch: whole(v[10]), triedAt: momentOr(v[11]), notBefore: momentOr(v[12]),
-		op: lockstep.Op(whole(v[15])), hint: whole(v[16]) != 0, unread: whole(v[17]) != 0, origin: whole(v[18]), version: str(v[19]),
-		at: str(v[20]), fault: v[21], was: whole(v[4])}
-	if v[13] != nil {
-		r.wants = &lockstep.Ref{Flow: str(v[13]), Key: lockstep.Key(str(v[14]))}
+func (s *Store) scanRow(v cells) *row {
+	r := &row{id: v.number(0), flow: s.byID[v.number(1)], key: lockstep.Key(v.text(2)), generation: v.number(3), state: v.number(4),
+		priority: lockstep.Priority(v.number(5)), captured: moment(v.number(6)), changed: moment(v.number(7)), coalesced: v.number(8),
+		attempts: v.number(9), epoch: v.number(10), triedAt: momentOr(v, 11), notBefore: momentOr(v, 12),
+		op: lockstep.Op(v.number(15)), hint: v.number(16) != 0, unread: v.number(17) != 0, origin: v.number(18), version: v.text(19),
+		at: v.text(20), fault: orNull(v.text(21)), was: v.number(4)}
+	if !v.null(13) {
+		r.wants = &lockstep.Ref{Flow: v.text(13), Key: lockstep.Key(v.text(14))}
 	}
-	if steps := str(v[22]); steps != "" {
+	if steps := v.text(22); steps != "" {
 		r.steps = steps[1 : len(steps)-1]
 	}
-	if len(v) > 23 {
-		r.image = v[23]
+	if v.wide() > 23 {
+		r.image = orNull(v.text(23))
 	}
 	return r
 }
@@ -95,7 +94,7 @@ func (s *Store) delivery(r *row, dec *value.Decoder) (lockstep.Delivery, error) 
 	d.Clash = r.clash()
 	d.Change = lockstep.Change{Op: r.op, Hint: r.hint, Record: lockstep.Record{Key: r.key, Version: r.version}}
 	if r.unread {
-		d.Change.Fault = decodeFault(str(r.fault))
+		d.Change.Fault = decodeFault(r.fault.text)
 	}
 	var err error
 	if r.at != "" {
@@ -103,7 +102,7 @@ func (s *Store) delivery(r *row, dec *value.Decoder) (lockstep.Delivery, error) 
 			return d, lockstep.Faultf(lockstep.CodeStore, "the time of an entry cannot be read").On(lockstep.About{Flow: r.flow.name, Key: r.key})
 		}
 	}
-	if image := str(r.image); image != "" {
+	if image := r.image.text; image != "" {
 		if d.Change.Record.Fields, err = dec.Fields(image); err != nil {
 			return d, lockstep.Faultf(lockstep.CodeStore, "the image of an entry cannot be read").On(lockstep.About{Flow: r.flow.name, Key: r.key})
 		}
@@ -118,7 +117,7 @@ func (t *tx) rowsByKey(f *flow, keys []lockstep.Key) (map[lockstep.Key]*row, err
 		return found, nil
 	}
 	err := t.query("SELECT "+columns+" FROM entry_rows WHERE flow_id = ? AND key IN (SELECT value FROM json_each(?))",
-		[]any{f.id, keyList(keys)}, func(v []driver.Value) error {
+		[]any{f.id, keyList(keys)}, func(v cells) error {
 			r := t.s.scanRow(v)
 			found[r.key] = r
 			return nil
@@ -133,7 +132,7 @@ func (t *tx) rowsByID(ids []int64, with string) ([]*row, error) {
 		return nil, nil
 	}
 	err := t.query("SELECT "+columns+with+" FROM entry_rows WHERE id IN (SELECT value FROM json_each(?))",
-		[]any{idList(ids)}, func(v []driver.Value) error {
+		[]any{idList(ids)}, func(v cells) error {
 			out = append(out, t.s.scanRow(v))
 			return nil
 		})
@@ -146,17 +145,17 @@ const updateRow = `UPDATE entry_rows SET generation=?, state=?, priority=?, capt
 	not_before=?, for_flow=?, for_key=?, op=?, hint=?, unread=?, origin=?, version=?, at=?, fault=?, steps=?, image=coalesce(?, image) WHERE id=?`
 
 // values appends the columns from generation on.
-func (r *row) values(args []any) []any {
-	var forFlow, forKey, steps any
+func (r *row) values(args []arg) []arg {
+	var forFlow, forKey, steps arg
 	if r.wants != nil {
-		forFlow, forKey = r.wants.Flow, string(r.wants.Key)
+		forFlow, forKey = text(r.wants.Flow), text(string(r.wants.Key))
 	}
 	if r.steps != "" {
-		steps = "[" + r.steps + "]"
+		steps = text("[" + r.steps + "]")
 	}
-	return append(args, r.generation, r.state, int64(r.priority), micros(r.captured), micros(r.changed), r.coalesced, r.attempts, r.epoch,
-		micros(r.triedAt), micros(r.notBefore), forFlow, forKey, int64(r.op), r.hint, r.unread, r.origin, orNull(r.version), orNull(r.at),
-		r.fault, steps, r.image)
+	return append(args, number(r.generation), number(r.state), number(int64(r.priority)), micros(r.captured), micros(r.changed),
+		number(r.coalesced), number(r.attempts), number(r.epoch), micros(r.triedAt), micros(r.notBefore), forFlow, forKey, number(int64(r.op)),
+		truth(r.hint), truth(r.unread), number(r.origin), orNull(r.version), orNull(r.at), r.fault, steps, r.image)
 }
 
 // save writes rows that have changed, new ones in bulk.
@@ -168,7 +167,7 @@ func (t *tx) save(rows []*row) error {
 			t.count(r.flow, r.state, 1)
 			continue
 		}
-		if _, err := t.exec(updateRow, append(r.values(nil), r.id)...); err != nil {
+		if _, err := t.execArgs(updateRow, append(r.values(nil), number(r.id))); err != nil {
 			return err
 		}
 		t.moved(r)
@@ -180,10 +179,10 @@ func (t *tx) save(rows []*row) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.insert(insertRows, len(fresh), func(args []any, i int) []any {
+	_, err = t.insert(insertRows, len(fresh), func(args []arg, i int) []arg {
 		r := fresh[i]
 		r.id = first + int64(i)
-		return r.values(append(args, r.id, r.flow.id, string(r.key)))
+		return r.values(append(args, number(r.id), number(r.flow.id), text(string(r.key))))
 	})
 	for _, r := range fresh {
 		r.fresh, r.was = false, r.state

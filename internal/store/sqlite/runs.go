@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"time"
@@ -23,7 +22,7 @@ func (s *Store) StartRun(ctx context.Context, r lockstep.Run) (lockstep.Run, err
 		if err != nil {
 			return err
 		}
-		r.ID, err = t.number("SELECT last_insert_rowid()")
+		r.ID, err = t.one("SELECT last_insert_rowid()")
 		return err
 	})
 	return r, err
@@ -54,7 +53,7 @@ func (t *tx) saveRun(r lockstep.Run) error {
 func noRun(id int64) error { return lockstep.Faultf(lockstep.CodeInvariant, "there is no run %d", id) }
 
 func (c *conn) hasRun(id int64) error {
-	n, err := c.number("SELECT id FROM run_rows WHERE id = ?", id)
+	n, err := c.one("SELECT id FROM run_rows WHERE id = ?", id)
 	if err == nil && n == 0 {
 		return noRun(id)
 	}
@@ -75,7 +74,7 @@ func (s *Store) Runs(ctx context.Context, q lockstep.RunQuery) (out []lockstep.R
 	}
 	err = s.read(ctx, func(c *conn) error {
 		return c.query("SELECT id, flow, kind, state, started, ended, counts, place, fault, note FROM run_rows WHERE true"+where+
-			" ORDER BY id DESC LIMIT ?", append(args, cmp.Or(q.Max, 100)), func(v []driver.Value) error {
+			" ORDER BY id DESC LIMIT ?", append(args, cmp.Or(q.Max, 100)), func(v cells) error {
 			r, err := scanRun(v)
 			out = append(out, r)
 			return err
@@ -84,13 +83,13 @@ func (s *Store) Runs(ctx context.Context, q lockstep.RunQuery) (out []lockstep.R
 	return out, err
 }
 
-func scanRun(v []driver.Value) (lockstep.Run, error) {
-	r := lockstep.Run{ID: whole(v[0]), Flow: str(v[1]), Kind: lockstep.RunKind(str(v[2])), State: lockstep.RunState(str(v[3])),
-		Started: moment(whole(v[4])), Ended: momentOr(v[5]), Fault: decodeFault(str(v[8])), Note: str(v[9])}
-	if v[7] != nil {
-		r.Place = lockstep.Position(str(v[7]))
+func scanRun(v cells) (lockstep.Run, error) {
+	r := lockstep.Run{ID: v.number(0), Flow: v.text(1), Kind: lockstep.RunKind(v.text(2)), State: lockstep.RunState(v.text(3)),
+		Started: moment(v.number(4)), Ended: momentOr(v, 5), Fault: decodeFault(v.text(8)), Note: v.text(9)}
+	if !v.null(7) {
+		r.Place = lockstep.Position(v.text(7))
 	}
-	if err := json.Unmarshal([]byte(str(v[6])), &r.Counts); err != nil {
+	if err := json.Unmarshal([]byte(v.text(6)), &r.Counts); err != nil {
 		return r, lockstep.NewFault(lockstep.CodeStore, errors.New("the counts of a run cannot be read"))
 	}
 	return r, nil

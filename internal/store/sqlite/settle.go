@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql/driver"
 	"time"
 
 	lockstep "github.com/lockstep-sync/lockstep"
@@ -99,7 +98,7 @@ func (t *tx) settle(closing []closure) error {
 	}
 	for f, changes := range hints {
 		if face := t.s.face(f); face != nil {
-			if err := t.take(face, changes, make([]any, len(changes)), hinted); err != nil {
+			if err := t.take(face, changes, make([]arg, len(changes)), hinted); err != nil {
 				return err
 			}
 		}
@@ -203,9 +202,9 @@ func (t *tx) appeared(by *flow, links []*lockstep.Link) error {
 		}
 		var ids []int64
 		err := t.query("SELECT id, flow_id FROM entry_rows WHERE for_flow = ? AND for_key IN (SELECT value FROM json_each(?))",
-			[]any{f.Name, keyList(keys)}, func(v []driver.Value) error {
-				ids = append(ids, whole(v[0]))
-				waits := t.s.byID[whole(v[1])]
+			[]any{f.Name, keyList(keys)}, func(v cells) error {
+				ids = append(ids, v.number(0))
+				waits := t.s.byID[v.number(1)]
 				t.count(waits, waiting, -1)
 				t.count(waits, ready, 1)
 				t.wake(waits)

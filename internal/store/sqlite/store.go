@@ -49,7 +49,6 @@ var Points = []string{PointBegin, PointSavepoint, PointCommit, PointCommitted}
 // Store implements lockstep.Store in a SQLite file.
 type Store struct {
 	opts   Options
-	db     *sql.DB
 	lock   *os.File
 	writer *conn
 
@@ -84,9 +83,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	s := &Store{opts: opts, lock: held, readers: make(chan *conn, opts.Readers), calls: make(chan *call),
 		closing: make(chan struct{}), ended: make(chan struct{}), died: make(chan struct{})}
 	if err := s.open(ctx, abs); err != nil {
-		if s.db != nil {
-			_ = s.db.Close()
-		}
+		s.disconnect()
 		_ = held.Close()
 		return nil, fault(err)
 	}
@@ -101,30 +98,30 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 		return err
 	}
 	_ = f.Close()
-	v := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)", "foreign_keys(OFF)",
-		"cache_size(-8000)", "temp_store(MEMORY)"}, "_dqs": {"0"}}
-	s.db, err = sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: v.Encode()}).String())
-	if err != nil {
+	if err := migrate(ctx, path); err != nil {
 		return err
 	}
-	s.db.SetMaxIdleConns(0)
-	if err := migrate(ctx, s.db); err != nil {
-		return err
-	}
-	if s.writer, err = newConn(ctx, s.db); err != nil {
+	if s.writer, err = newConn(path); err != nil {
 		return err
 	}
 	for range s.opts.Readers {
-		c, err := newConn(ctx, s.db)
+		c, err := newConn(path)
 		if err != nil {
 			return err
 		}
 		s.readers <- c
 	}
-	return s.writer.use(func() error { return s.load(s.writer, s.opts.Retention) })
+	return s.load(s.writer, s.opts.Retention)
 }
 
-func migrate(ctx context.Context, db *sql.DB) error {
+// migrate makes or migrates the tables. It goes by database/sql, as goose does, and is done with it when it returns.
+func migrate(ctx context.Context, path string) (err error) {
+	v := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)"}, "_dqs": {"0"}}
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: v.Encode()}).String())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -149,6 +146,16 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// disconnect closes what an Open that failed had opened.
+func (s *Store) disconnect() {
+	if s.writer != nil {
+		s.writer.close()
+	}
+	for len(s.readers) > 0 {
+		(<-s.readers).close()
+	}
+}
+
 // Close lets the writer finish what waits and closes the store. Whoever waits in Wait gets an error.
 func (s *Store) Close() error { return s.shut(false) }
 
@@ -162,13 +169,15 @@ func (s *Store) shut(kill bool) (err error) {
 		}
 		close(s.closing)
 		<-s.ended
-		errs := []error{s.writer.close()}
-		for range s.opts.Readers {
-			errs = append(errs, (<-s.readers).close())
+		idle := make([]*conn, s.opts.Readers)
+		for i := range idle {
+			idle[i] = <-s.readers // once its reader is done
 		}
-		errs = append(errs, s.db.Close(), s.lock.Close())
-		if !kill {
-			err = fault(errors.Join(errs...))
+		for _, c := range append(idle, s.writer) {
+			c.close()
+		}
+		if own := s.lock.Close(); !kill {
+			err = fault(own)
 		}
 	})
 	return err
@@ -200,12 +209,12 @@ func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
 		return ctx.Err()
 	}
 	defer func() { s.readers <- c }()
-	return fault(c.use(func() error {
+	return fault(func() error {
 		if _, err := c.exec("BEGIN"); err != nil {
 			return err
 		}
 		err := f(c)
 		_, end := c.exec("COMMIT")
 		return errors.Join(err, end)
-	}))
+	}())
 }

@@ -12,22 +12,14 @@ import (
 	"github.com/lockstep-sync/lockstep/value"
 )
 
-// micros is a moment as the tables hold it; null for the zero time.
-func micros(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UnixMicro()
-}
-
 func moment(n int64) time.Time { return time.UnixMicro(n).UTC() }
 
 // momentOr is a moment from a column that may be null.
-func momentOr(v any) time.Time {
-	if n, ok := v.(int64); ok {
-		return moment(n)
+func momentOr(row cells, i int) time.Time {
+	if row.null(i) {
+		return time.Time{}
 	}
-	return time.Time{}
+	return moment(row.number(i))
 }
 
 // faultText is a fault as it is kept: its texts.
@@ -43,9 +35,9 @@ type faultText struct {
 }
 
 // encodeFault is a fault as JSON, null for none.
-func encodeFault(f *lockstep.Fault) any {
+func encodeFault(f *lockstep.Fault) arg {
 	if f == nil {
-		return nil
+		return arg{}
 	}
 	t := faultText{Kind: f.Kind, Code: f.Code, Next: f.Next, Wait: f.Wait, Unknown: f.Unknown, For: f.For}
 	if f.Err != nil {
@@ -58,7 +50,7 @@ func encodeFault(f *lockstep.Fault) any {
 	if err != nil { // a struct of texts and numbers: it cannot be
 		panic(err)
 	}
-	return string(b)
+	return text(string(b))
 }
 
 func decodeFault(text string) *lockstep.Fault {
@@ -151,8 +143,8 @@ func appendStep(b []byte, ev lockstep.Event) []byte {
 	if ev.Other != "" {
 		b = value.AppendQuoted(append(b, `,"other":`...), string(ev.Other))
 	}
-	if text, ok := encodeFault(ev.Fault).(string); ok {
-		b = append(append(b, `,"fault":`...), text...)
+	if ev.Fault != nil {
+		b = append(append(b, `,"fault":`...), encodeFault(ev.Fault).text...)
 	}
 	if ev.Clash != nil {
 		b = appendClash(append(b, clashMark...), ev.Clash)

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,9 +89,9 @@ func (t *tx) tell(stories []told) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.insert(insertStories(day), len(stories), func(args []any, i int) []any {
+	_, err = t.insert(insertStories(day), len(stories), func(args []arg, i int) []arg {
 		r := stories[i]
-		return append(args, r.flow.id, string(r.key), micros(t.now), "["+r.steps+"]")
+		return append(args, number(r.flow.id), text(string(r.key)), micros(t.now), text("["+r.steps+"]"))
 	})
 	return err
 }
@@ -184,8 +183,8 @@ func (t *tx) setDays(days []string) error {
 // loadDays finds the days there are, and drops those beyond their retention.
 func (s *Store) loadDays(c *conn, retention time.Duration) error {
 	err := c.query("SELECT substr(name, 10) FROM sqlite_schema WHERE type = 'table' AND name GLOB 'timeline_[0-9]*' ORDER BY name", nil,
-		func(v []driver.Value) error {
-			s.days = append(s.days, str(v[0]))
+		func(v cells) error {
+			s.days = append(s.days, v.text(0))
 			return nil
 		})
 	if err != nil || retention <= 0 {
@@ -198,16 +197,16 @@ func (s *Store) loadDays(c *conn, retention time.Duration) error {
 // tales finds what the timeline has of a key.
 func (s *Store) tales(c *conn, f *flow, key lockstep.Key) (out []lockstep.Event, err error) {
 	var days []string // of the reader's own moment, not the writer's
-	err = c.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'timeline_[0-9]*' ORDER BY name", nil, func(v []driver.Value) error {
-		days = append(days, str(v[0]))
+	err = c.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'timeline_[0-9]*' ORDER BY name", nil, func(v cells) error {
+		days = append(days, v.text(0))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	for _, table := range days {
-		err := c.query("SELECT steps FROM "+table+" WHERE flow_id = ? AND key = ? ORDER BY id", []any{f.id, string(key)}, func(v []driver.Value) error {
-			steps, err := decodeSteps(str(v[0]), f.name, key)
+		err := c.query("SELECT steps FROM "+table+" WHERE flow_id = ? AND key = ? ORDER BY id", []any{f.id, string(key)}, func(v cells) error {
+			steps, err := decodeSteps(v.text(0), f.name, key)
 			out = append(out, steps...)
 			return err
 		})

@@ -93,11 +93,7 @@ func (s *Store) gather(group []*call) []*call {
 // commit runs the group in one transaction and answers each.
 func (s *Store) commit(group []*call) {
 	errs := make([]error, len(group))
-	var t *tx
-	err := s.writer.use(func() (err error) {
-		t, err = s.run(group, errs)
-		return err
-	})
+	t, err := s.run(group, errs)
 	if err != nil {
 		for i := range errs {
 			errs[i] = err

@@ -58,6 +58,7 @@ type Flow struct {
 
 	Mapping *mapping.Mapping
 	Shape   *image.Shape
+	Written string   // a hash of the mapping as it stands in the configuration, which can be told without the systems
 	Match   []string // target fields by which a record is found before it is linked; empty is the target's key
 
 	OnDelete     OnDelete

@@ -300,6 +300,9 @@ func (w *worker) judgeEdits(items []*item) {
 			continue
 		}
 		img, err := w.theirImage(it.theirs)
+		if w.flow.stale(it.link.End(w.flow.Side.Other()).Digest) {
+			continue // nobody can tell an edit from what the mapping has changed
+		}
 		if err != nil || w.flow.Shape.Digest(img) == it.link.End(w.flow.Side.Other()).Digest {
 			continue
 		}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
-	"github.com/lockstep-sync/lockstep/internal/image"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -226,7 +225,8 @@ func (w *worker) equal(it *item, theirs *lockstep.Record) (bool, error) {
 	return w.flow.Shape.Digest(img) == it.digest || w.flow.Shape.Level(it.image, img), nil
 }
 
-// stale tells whether a digest was made by another version of law 7's definition.
-func stale(d lockstep.Digest) bool {
-	return d != "" && d != gone && !image.SameVersion(d)
+// stale tells whether a digest cannot be compared: it was made by another version of law 7's definition, or covers
+// other fields than the mapping writes now.
+func (f *Flow) stale(d lockstep.Digest) bool {
+	return d != "" && d != gone && !f.Shape.Made(d)
 }

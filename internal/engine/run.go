@@ -205,11 +205,11 @@ func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
 	}
 }
 
-// fullDue is when the next full sync is due, and whether comparing versions will do. A flow that never had one, or
-// whose last was cut off, is due now; one that stopped at the brake waits for a person, and for its schedule.
+// fullDue is when the next full sync is due, and whether comparing versions will do. A flow that never had one, whose
+// last was cut off, or whose mapping has changed since, is due now; one that stopped at the brake waits for a person, and for its schedule.
 func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (due time.Time, light bool, err error) {
 	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 20})
-	if err != nil || now || owed(rows) {
+	if err != nil || now || owed(rows) || f.changed(rows) {
 		return time.Now(), false, err
 	}
 	if f.delta() {

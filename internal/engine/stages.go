@@ -93,7 +93,7 @@ func (w *worker) links(ctx context.Context, items []*item) error {
 	}
 	for i, it := range items {
 		it.link, it.open = states[i].Link, states[i].Open
-		if stale(it.link.End(w.flow.Side.Other()).Digest) {
+		if w.flow.stale(it.link.End(w.flow.Side.Other()).Digest) {
 			it.look = true // re-label: looking finds it level, and nothing is sent
 		}
 	}

@@ -86,7 +86,7 @@ func (e *Engine) captureWhileDelivering(ctx context.Context, f *Flow, run int64)
 }
 
 // needsFull tells whether a sync has to read everything: on request, without a tracker, before the first full sync
-// was finished, and to go on with one that was cut off.
+// was finished, to go on with one that was cut off, and where the mapping has changed since the last.
 func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool, error) {
 	if opt.Full || !f.delta() {
 		return true, nil
@@ -98,7 +98,7 @@ func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool,
 	if err != nil {
 		return false, err
 	}
-	if owed(rows) {
+	if owed(rows) || f.changed(rows) {
 		return true, nil
 	}
 	for _, row := range rows {

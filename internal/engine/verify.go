@@ -379,7 +379,7 @@ func (v *verify) drift(it *item) error {
 		if theirs, err = v.theirImage(it.theirs); err != nil {
 			theirs = it.theirs.Fields
 		}
-		d.Edited = it.known() && v.flow.Shape.Digest(theirs) != it.link.End(v.flow.Side.Other()).Digest
+		d.Edited = it.known() && !v.flow.stale(it.link.End(v.flow.Side.Other()).Digest) && v.flow.Shape.Digest(theirs) != it.link.End(v.flow.Side.Other()).Digest
 	}
 	switch {
 	case it.op == lockstep.Delete && it.theirs == nil:

@@ -95,7 +95,7 @@ func (d *doing) upToFull(ctx context.Context, f *config.Flow, s *Status) error {
 // runs lists runs, newest first.
 func (d *doing) runs(ctx context.Context) error {
 	kinds := []lockstep.RunKind{
-		lockstep.FullRun, lockstep.DeltaRun, lockstep.VerifyRun, lockstep.RepairRun, lockstep.PlanRun, lockstep.ApplyRun, lockstep.PilotRun,
+		lockstep.FullRun, lockstep.DeltaRun, lockstep.VerifyRun, lockstep.RepairRun, lockstep.PlanRun, lockstep.ApplyRun, lockstep.PilotRun, lockstep.SchemaRun,
 	}
 	kind := lockstep.RunKind(d.req.Kind)
 	if kind != "" && !slices.Contains(kinds, kind) {

@@ -72,6 +72,9 @@ type Flow struct {
 	Retry       Retry
 	Page        lockstep.Limit // of reads
 
+	// Held is why the flow must not write until a person says so; what changes is captured meanwhile. Nil: it may.
+	Held *lockstep.Fault
+
 	Every time.Duration // pause between polls of the tracker, at most
 	Full  schedule.Schedule
 	// Light is when the source's versions are compared with the links (Track.PerRecord): a full sync that reads key and

@@ -67,6 +67,14 @@ func (e *Engine) Full(ctx context.Context, flow string, opt FullOptions) (lockst
 	if err != nil {
 		return lockstep.Run{}, err
 	}
+	if f.Held != nil {
+		return lockstep.Run{}, f.Held
+	}
+	if e.opt.Ready != nil {
+		if err := e.opt.Ready(ctx, flow); err != nil {
+			return lockstep.Run{}, err
+		}
+	}
 	if !f.state.full.CompareAndSwap(false, true) {
 		return lockstep.Run{}, lockstep.Faultf(lockstep.CodeBusy, "a full sync of %s is under way", flow).On(f.about(""))
 	}
@@ -311,6 +319,7 @@ func (r *fullRun) close(ctx context.Context, err error) (lockstep.Run, error) {
 	default:
 		r.row.State = lockstep.Interrupted
 	}
+	r.suspect(r.flow, fault)
 	r.row.Ended, r.row.Fault = time.Now(), fault
 	if errors.Is(err, context.Canceled) {
 		r.row.Fault = nil

@@ -100,7 +100,9 @@ func live(items []*item) []*item {
 
 // fail closes the item with the reaction to a fault.
 func (w *worker) fail(it *item, err error) {
-	o := w.flow.react(it.lease(), lockstep.FaultOf(err), w.now())
+	fault := lockstep.FaultOf(err)
+	w.suspect(w.flow, fault)
+	o := w.flow.react(it.lease(), fault, w.now())
 	it.out = &o
 }
 

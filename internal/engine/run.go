@@ -96,6 +96,9 @@ func (e *Engine) await(ctx context.Context, fd *feed, pause time.Duration) {
 
 func (e *Engine) captureFailed(ctx context.Context, fd *feed, err error, failures int) {
 	fault := lockstep.FaultOf(err)
+	for _, f := range fd.flows {
+		e.suspect(f, fault)
+	}
 	if !fault.Kind.StopsFlow() {
 		e.log.Warn("capture failed", "feed", fd.name, "code", string(fault.Code), "err", err)
 		_ = sleep(ctx, max(fault.Wait, Retry{From: time.Second, To: 30 * time.Second}.pause(failures-1)))
@@ -167,6 +170,9 @@ func (e *Engine) Resume(flow string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if f.Held != nil { // going on takes more than that
+		return false, nil
+	}
 	was := f.state.fault() != nil
 	f.state.stop(nil)
 	f.state.well()
@@ -175,6 +181,9 @@ func (e *Engine) Resume(flow string) (bool, error) {
 
 // scheduleLoop runs a flow's full syncs: the first one ever, one that was cut off, and those of its schedule.
 func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
+	if f.Held != nil {
+		return
+	}
 	now := f.FullNow
 	for failures := 0; ctx.Err() == nil; {
 		due, light, err := e.fullDue(ctx, f, now)

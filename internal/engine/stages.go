@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
@@ -32,11 +33,21 @@ func (w *worker) refresh(ctx context.Context, items []*item) {
 		switch {
 		case it.change.Fault != nil:
 			w.fail(it, it.change.Fault)
-		case it.change.Hint || it.change.Op == lockstep.Delete:
+		case it.change.Hint || it.change.Op == lockstep.Delete || w.lacks(it):
 			asked = append(asked, it)
 		}
 	}
 	w.fetchOurs(ctx, asked)
+}
+
+// lacks tells whether a change was captured before this engine began and has not all fields that the mapping reads now:
+// what it lacks is not null.
+func (w *worker) lacks(it *item) bool {
+	if it.delivery.ID == 0 || !it.delivery.Captured.Before(w.began) {
+		return false
+	}
+	names := it.change.Record.Fields.Names()
+	return slices.ContainsFunc(w.flow.Read.Fields, func(name string) bool { return names == nil || names.Index(name) < 0 })
 }
 
 // fetchOurs fetches by halves, so that one unreadable record hurts only itself (law 4).

@@ -45,6 +45,12 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 	if err != nil {
 		return lockstep.Run{}, err
 	}
+	if f.Held != nil { // what changes is captured all the same
+		if f.delta() && !full {
+			_, err = e.captureAll(ctx, f)
+		}
+		return lockstep.Run{}, errors.Join(f.Held, err)
+	}
 	if full {
 		how, began := opt.FullOptions, time.Now()
 		how.Light = !opt.Full

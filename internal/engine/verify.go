@@ -41,6 +41,9 @@ func (e *Engine) Verify(ctx context.Context, flow string, opt VerifyOptions) (lo
 	if err != nil {
 		return lockstep.Run{}, err
 	}
+	if opt.Repair && f.Held != nil {
+		return lockstep.Run{}, f.Held
+	}
 	scanner, ok := f.Target.(lockstep.Scanner)
 	if !ok {
 		return lockstep.Run{}, lockstep.Faultf(lockstep.CodeCannot, "system %s cannot be read whole, so it cannot be verified", f.TargetSystem).On(f.about(""))

@@ -143,6 +143,12 @@ func (r *fullRun) prepare(ctx context.Context, deep, light bool, p *fullPage, la
 	if light {
 		r.light(ctx, p.items)
 	}
+	r.print(live(p.items))
+	for _, it := range live(p.items) {
+		if r.familiar(it) {
+			it.out = nothing
+		}
+	}
 	if err := r.mapAll(ctx, live(p.items)); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type item struct {
 	op     lockstep.Op  // what it comes to
 	image  value.Fields // as the target would hold it
 	digest lockstep.Digest
+	print  sourcePrint  // of the source's record, where the flow has prints
 	target lockstep.Key // "" while unknown
 	match  string       // the match values as one text, where there are match fields
 
@@ -117,7 +118,7 @@ func (w *worker) level(it *item, did string, version string) {
 func (w *worker) leveled(it *item, version string) *lockstep.Link {
 	link := it.link
 	link.Set, link.Run, link.At = w.flow.Set, w.run, w.now()
-	*link.End(w.flow.Side) = lockstep.End{Key: it.key(), Version: it.change.Record.Version}
+	*link.End(w.flow.Side) = lockstep.End{Key: it.key(), Digest: it.print.digest(), Version: it.change.Record.Version}
 	*link.End(w.flow.Side.Other()) = lockstep.End{Key: it.target, Digest: it.digest, Version: version}
 	return &link
 }

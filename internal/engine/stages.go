@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/image"
 	"github.com/lockstep-sync/lockstep/internal/mapping"
 	"github.com/lockstep-sync/lockstep/value"
 )
@@ -17,11 +18,13 @@ type worker struct {
 	*Engine
 	flow *Flow
 	maps *mapping.Worker
+	// prints is nil where the flow has none. Like maps it is for one goroutine.
+	prints *image.Printer
 	run  int64 // the run that its work counts to, 0 for none
 }
 
 func (e *Engine) worker(f *Flow, run int64) *worker {
-	return &worker{Engine: e, flow: f, maps: f.Mapping.Worker(), run: run}
+	return &worker{Engine: e, flow: f, maps: f.Mapping.Worker(), prints: f.printer(), run: run}
 }
 
 func (w *worker) now() time.Time { return time.Now() }
@@ -210,6 +213,8 @@ func (w *worker) compare(items []*item) {
 				break
 			}
 			switch {
+			case it.delivery.ID == 0 && it.print[0] != 0 && it.link.End(w.flow.Side).Digest == "":
+				w.level(it, "level", end.Version) // the link is older than prints are
 			case it.delivery.ID == 0 && (w.flow.Light == nil || it.link.End(w.flow.Side).Version == it.change.Record.Version):
 				it.out = nothing
 			case it.link.End(w.flow.Side).Version != it.change.Record.Version:

@@ -187,7 +187,7 @@ func (v *verify) addSource(ctx context.Context, changes []lockstep.Change) error
 	if err := v.links(ctx, items); err != nil {
 		return err
 	}
-	if err := v.mapAll(ctx, live(items)); err != nil {
+	if err := v.mapAll(ctx, v.unfamiliar(live(items))); err != nil {
 		return err
 	}
 	for _, it := range items {
@@ -196,6 +196,21 @@ func (v *verify) addSource(ctx context.Context, changes []lockstep.Change) error
 		}
 	}
 	return nil
+}
+
+// unfamiliar are the items that have to be mapped. Of the others the link tells how they should be.
+func (v *verify) unfamiliar(items []*item) []*item {
+	v.print(items)
+	out := items[:0]
+	for _, it := range items {
+		if v.familiar(it) {
+			end := it.link.End(v.flow.Side.Other())
+			it.target, it.digest = end.Key, end.Digest
+			continue
+		}
+		out = append(out, it)
+	}
+	return out
 }
 
 // expect is where a source record should be in the target, and how.

@@ -13,9 +13,7 @@ import (
 
 // tableInfo is sqlkit.Table.Info.
 type tableInfo struct {
-	name    string
-	rowid   bool // it has one: what names a row whose key is null
-	virtual bool
+	rowid bool // it has one: what names a row whose key is null
 }
 
 const tablesSQL = `SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'view', 'virtual')
@@ -74,7 +72,6 @@ func (s *System) discover(ctx context.Context) (map[string]*sqlkit.Table, error)
 		}
 	}
 	c.finish()
-	sqlkit.DropChangeTables(c.tables)
 	tables := sqlkit.Overridden(c.tables, s.options.Streams)
 	s.mu.Lock()
 	s.tables = tables
@@ -109,7 +106,7 @@ func (c *catalog) table(rows *sql.Rows) error {
 	if err := rows.Scan(&name, &kind, &withoutRowid); err != nil {
 		return err
 	}
-	t := &sqlkit.Table{SQL: sqlkit.Quote(name), View: kind == "view", Info: tableInfo{name: name, rowid: kind == "table" && !withoutRowid, virtual: kind == "virtual"}}
+	t := &sqlkit.Table{SQL: sqlkit.Quote(name), View: kind == "view", Info: tableInfo{rowid: kind == "table" && !withoutRowid}}
 	t.Stream.Name, t.Stream.ReadOnly, t.Stream.About = name, t.View, -1
 	c.tables[name] = t
 	return nil

@@ -8,7 +8,6 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/config"
-	"github.com/lockstep-sync/lockstep/internal/engine"
 )
 
 // status shows flows at a glance, from the store alone.
@@ -61,13 +60,6 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 	if full := fullOf(f); full != nil && s.LastFull != nil {
 		s.NextFull = moment(full.Next(s.LastFull.Started))
 	}
-	changed, err := engine.OutOfDate(ctx, d.store, f.Name, written(f))
-	if err != nil {
-		return nil, err
-	}
-	if changed {
-		s.FullDue = "the mapping has changed since the last full sync"
-	}
 	return s, d.upToFull(ctx, f, s)
 }
 
@@ -95,7 +87,7 @@ func (d *doing) upToFull(ctx context.Context, f *config.Flow, s *Status) error {
 // runs lists runs, newest first.
 func (d *doing) runs(ctx context.Context) error {
 	kinds := []lockstep.RunKind{
-		lockstep.FullRun, lockstep.DeltaRun, lockstep.VerifyRun, lockstep.RepairRun, lockstep.PlanRun, lockstep.ApplyRun, lockstep.PilotRun, lockstep.SchemaRun,
+		lockstep.FullRun, lockstep.DeltaRun, lockstep.VerifyRun, lockstep.RepairRun, lockstep.PlanRun, lockstep.ApplyRun, lockstep.PilotRun,
 	}
 	kind := lockstep.RunKind(d.req.Kind)
 	if kind != "" && !slices.Contains(kinds, kind) {

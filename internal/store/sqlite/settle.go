@@ -57,8 +57,10 @@ type closure struct {
 }
 
 func (t *tx) settle(closing []closure) error {
+	ids := make([]int64, len(closing))
 	byFlow, hints := map[*flow]*linkWork{}, map[*flow][]lockstep.Change{}
-	for _, c := range closing {
+	for i, c := range closing {
+		ids[i] = c.entry
 		w := byFlow[c.flow]
 		if w == nil {
 			w = &linkWork{}
@@ -74,11 +76,15 @@ func (t *tx) settle(closing []closure) error {
 			return err
 		}
 	}
-	rows, err := t.rowsOf(closing)
+	rows, err := t.rowsByID(ids, "")
 	if err != nil {
 		return err
 	}
-	if err := t.close(closing, rows); err != nil {
+	byID := make(map[int64]*row, len(rows))
+	for _, r := range rows {
+		byID[r.id] = r
+	}
+	if err := t.close(closing, byID); err != nil {
 		return err
 	}
 	for f, w := range byFlow {

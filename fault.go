@@ -1,6 +1,7 @@
 package lockstep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,17 +84,12 @@ func Faultf(code Code, format string, args ...any) *Fault {
 // On is f about a; what f knew before stays.
 func (f *Fault) On(a About) *Fault {
 	g := *f
-	set := func(to *string, from string) {
-		if *to == "" {
-			*to = from
-		}
-	}
-	set(&g.About.Flow, a.Flow)
-	set(&g.About.System, a.System)
-	set(&g.About.Stream, a.Stream)
-	set((*string)(&g.About.Key), string(a.Key))
-	set(&g.About.Field, a.Field)
-	set(&g.About.Request, a.Request)
+	g.About.Flow = cmp.Or(f.About.Flow, a.Flow)
+	g.About.System = cmp.Or(f.About.System, a.System)
+	g.About.Stream = cmp.Or(f.About.Stream, a.Stream)
+	g.About.Key = cmp.Or(f.About.Key, a.Key)
+	g.About.Field = cmp.Or(f.About.Field, a.Field)
+	g.About.Request = cmp.Or(f.About.Request, a.Request)
 	return &g
 }
 

@@ -190,6 +190,7 @@ const (
 	PlanRun   RunKind = "plan"
 	ApplyRun  RunKind = "apply"
 	PilotRun  RunKind = "pilot"
+	SchemaRun RunKind = "schema" // notes both sides' fields as a flow is built on them; Place holds them
 )
 
 // RunState is where a run stands.
@@ -267,7 +268,7 @@ type Runs interface {
 	SaveRun(ctx context.Context, r Run) error
 	// Runs lists the newest first.
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
-	// DeleteRuns forgets ended runs older than before, with what is left of their pages.
+	// DeleteRuns forgets ended runs older than before, with what is left of their pages. Those of SchemaRun stay.
 	DeleteRuns(ctx context.Context, before time.Time) error
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/file"
 	"github.com/lockstep-sync/lockstep/connector/memory"
+	"github.com/lockstep-sync/lockstep/connector/mysql"
 	"github.com/lockstep-sync/lockstep/connector/postgres"
 	"github.com/lockstep-sync/lockstep/connector/sqlite"
 )
@@ -15,6 +16,7 @@ func All() []lockstep.Connector {
 	return []lockstep.Connector{
 		file.Connector,
 		memory.Connector,
+		mysql.Connector,
 		postgres.Connector,
 		sqlite.Connector,
 	}

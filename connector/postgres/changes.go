@@ -23,6 +23,8 @@ func (s *System) changes(ctx context.Context, r lockstep.Read, from lockstep.Pos
 		return s.byTime(ctx, p, from, l)
 	case lockstep.Trigger:
 		return s.byTrigger(ctx, p, r, from, l)
+	case lockstep.Log:
+		return s.logChanges(ctx, r, from, l)
 	}
 	return lockstep.Page{}, sqlkit.NoTracker(r)
 }
@@ -40,6 +42,8 @@ func (s *System) ack(ctx context.Context, r lockstep.Read, upTo lockstep.Positio
 			return err
 		}
 		return s.ackTrigger(ctx, p, r, upTo)
+	case lockstep.Log:
+		return s.logAck(r, upTo)
 	}
 	return nil // it keeps nothing for us
 }
@@ -53,6 +57,8 @@ func (s *System) wait(ctx context.Context, r lockstep.Read, _ lockstep.Position)
 	switch r.Track.By {
 	case lockstep.Trigger:
 		return s.listener.wait(ctx, sqlkit.FeedName(r), channel(r))
+	case lockstep.Log:
+		return s.logWait(ctx, r)
 	}
 	return sqlkit.NoWait(r)
 }
@@ -71,6 +77,8 @@ func (s *System) install(ctx context.Context, r lockstep.Read, dry bool) (string
 			return "", err
 		}
 		return s.installTrigger(ctx, p, r, dry)
+	case lockstep.Log:
+		return s.logInstall(ctx, r, dry)
 	}
 	return "", nil // it needs nothing
 }
@@ -85,6 +93,8 @@ func (s *System) remove(ctx context.Context, r lockstep.Read, dry bool) (string,
 	switch r.Track.By {
 	case lockstep.Trigger:
 		return s.removeTrigger(ctx, r, dry)
+	case lockstep.Log:
+		return s.logRemove(ctx, r, dry)
 	}
 	return "", nil
 }

@@ -23,9 +23,16 @@ func TestContract(t *testing.T) {
 		Tracks: []connectortest.Track{
 			{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true},
 			{Track: lockstep.Track{By: lockstep.Trigger}, Deletes: true, Rereads: true},
+			{Track: lockstep.Track{By: lockstep.Log}, Deletes: true},
 		},
 		Holds: func(s connectortest.Sample) bool { return s.Name != "text with NUL" }, // PostgreSQL has no NUL in texts
 	})
+}
+
+func install(t *testing.T, sys lockstep.System, r lockstep.Read) {
+	if _, err := sys.(lockstep.Installer).Install(t.Context(), r, false); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // dsnOf remembers the database of a test.

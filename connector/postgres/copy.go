@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"io"
-	"strings"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
@@ -64,11 +63,11 @@ func (r *copyReader) row(w *lockstep.Write) {
 		case at >= 0:
 			r.cell(&c.Type, values[at])
 		case parts != nil:
-			r.buf = appendEscaped(r.buf, string(keyParam(c, parts[i])))
+			r.buf = sqlkit.AppendEscaped(r.buf, string(keyParam(c, parts[i])))
 		case c.Type.Kind == value.BytesType:
-			r.buf = appendEscaped(r.buf, string(keyParam(c, string(w.Key))))
+			r.buf = sqlkit.AppendEscaped(r.buf, string(keyParam(c, string(w.Key))))
 		default:
-			r.buf = appendEscaped(r.buf, string(w.Key))
+			r.buf = sqlkit.AppendEscaped(r.buf, string(w.Key))
 		}
 	}
 	r.buf = append(r.buf, '\n')
@@ -82,49 +81,10 @@ func (r *copyReader) cell(t *value.Type, v value.Value) {
 		r.buf = appendText(r.buf, t, v)
 	default:
 		if text, ok := plainText(t, v); ok {
-			r.buf = appendEscaped(r.buf, text)
+			r.buf = sqlkit.AppendEscaped(r.buf, text)
 			return
 		}
 		r.words = appendText(r.words[:0], t, v)
-		r.buf = appendEscaped(r.buf, string(r.words))
+		r.buf = sqlkit.AppendEscaped(r.buf, string(r.words))
 	}
-}
-
-// special are the characters that COPY's text format escapes.
-const special = "\\\n\r\t"
-
-// appendEscaped appends a text as COPY wants it. Searching four times is faster than looking at each byte once: most
-// texts have none of the four, and the search is done in wide registers.
-func appendEscaped(b []byte, s string) []byte {
-	if len(s) >= 16 {
-		clean := true
-		for i := range len(special) {
-			if strings.IndexByte(s, special[i]) >= 0 {
-				clean = false
-				break
-			}
-		}
-		if clean {
-			return append(b, s...)
-		}
-	}
-	from := 0
-	for i := range len(s) {
-		var as byte
-		switch s[i] {
-		case '\\':
-			as = '\\'
-		case '\n':
-			as = 'n'
-		case '\r':
-			as = 'r'
-		case '\t':
-			as = 't'
-		default:
-			continue
-		}
-		b = append(append(b, s[from:i]...), '\\', as)
-		from = i + 1
-	}
-	return append(b, s[from:]...)
 }

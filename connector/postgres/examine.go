@@ -32,6 +32,8 @@ func (s *System) Examine(ctx context.Context, r lockstep.Read) ([]lockstep.Findi
 		e.field = field
 		checks = append(checks, e.transactions, e.times, e.index)
 		e.Unseen(p, field)
+	case lockstep.Log:
+		checks = append(checks, func() error { return e.log(s.logName(r)) })
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {

@@ -86,10 +86,10 @@ type state struct {
 	user      string
 }
 
-const triggerCount = 4
+const triggerCount = 5
 
 const stateSQL = `SELECT c.relkind, coalesce((SELECT coalesce(obj_description(x.oid, 'pg_class'), '-') FROM pg_class x WHERE x.relname = $2 AND x.relnamespace = c.relnamespace), ''),
-	(SELECT count(*) FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname IN ($2 || '_i', $2 || '_u', $2 || '_d', $2 || '_t') AND g.tgenabled IN ('O', 'A')),
+	(SELECT count(*) FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname IN ($2 || '_i', $2 || '_u', $2 || '_k', $2 || '_d', $2 || '_t') AND g.tgenabled IN ('O', 'A')),
 	pg_has_role(c.relowner, 'USAGE'), has_schema_privilege(c.relnamespace, 'CREATE'), has_table_privilege(c.oid, 'TRIGGER'), current_user
 FROM pg_class c WHERE c.oid = $1::oid`
 

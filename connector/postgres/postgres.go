@@ -28,7 +28,7 @@ func (connector) Spec() lockstep.Spec {
 		Summary:  "PostgreSQL databases. Tables, views and materialized views are streams.",
 		Source:   true,
 		Target:   true,
-		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Trigger, lockstep.Snapshot},
+		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Trigger, lockstep.Log, lockstep.Snapshot},
 		Settings: sqlkit.Settings(
 			lockstep.Setting{Name: "dsn", Type: lockstep.TextSetting, Required: true, Secret: true,
 				Help: "How to connect: postgres://user:password@host:5432/database?sslmode=verify-full"},
@@ -81,6 +81,7 @@ type System struct {
 	direct map[string]bool // streams found empty: COPY goes straight into them
 	// cursors are those of sweeps under way; nil once the system is closed.
 	cursors map[*sqlkit.Plan]*cursor
+	logs    map[string]*logFeed // by slot
 }
 
 var (
@@ -97,6 +98,7 @@ var (
 func (s *System) Close() error {
 	s.closeCursors()
 	s.listener.close()
+	s.closeLogs()
 	for _, pool := range []*pgxpool.Pool{s.reader, s.writer} {
 		if pool != nil {
 			pool.Close()

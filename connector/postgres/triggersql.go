@@ -7,8 +7,10 @@ import (
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
 )
 
-// The triggers fire once for each statement and take the keys of all its rows at once, from the transition tables. A
-// partitioned table has none where a statement is about a partition: there they fire for each row.
+// The triggers fire once for each statement and take the keys of all its rows at once, from the transition tables; where
+// an update changes a key, one for the row takes the old one. (A join of the old with the new transition table would
+// tell, too; but its plan is kept for the session, and one that is made for one row takes forever for a million.) A
+// partitioned table has no transition tables where a statement is about a partition: there all fire for each row.
 //
 // They take no lock that the application does not have already: to touch the row of a key in the change table, a
 // transaction must have touched a row with that key in the stream, and holds it until it ends; two transactions that
@@ -38,7 +40,7 @@ func (c *changeTable) installSQL(st state) string {
 	}
 	var b strings.Builder
 	for _, line := range []string{
-		"CREATE TABLE " + c.sql + " WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000) AS\n\tSELECT " + columns.String() +
+		"CREATE TABLE " + c.sql + " WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000) AS\n\tSELECT " + columns.String() +
 			"0::bigint AS " + sqlkit.Generation + ", NULL::text AS " + sqlkit.Epoch + " FROM " + c.plan.Table.SQL + " WITH NO DATA",
 		"CREATE UNIQUE INDEX " + sqlkit.Quote(c.name+"_key") + " ON " + c.sql + " (" + strings.Join(c.keys, ", ") + ")",
 		"CREATE SEQUENCE " + c.seq() + " OWNED BY " + c.sql + "." + sqlkit.Generation,
@@ -51,16 +53,14 @@ func (c *changeTable) installSQL(st state) string {
 	} {
 		b.WriteString(line + ";\n")
 	}
-	for _, t := range [...]struct{ suffix, event, tables string }{
-		{"_i", "INSERT", "NEW TABLE AS lockstep_new"}, {"_u", "UPDATE", "OLD TABLE AS lockstep_old NEW TABLE AS lockstep_new"},
-		{"_d", "DELETE", "OLD TABLE AS lockstep_old"}, {"_t", "TRUNCATE", ""},
+	moved := " FOR EACH ROW WHEN ((" + c.of("OLD") + ") IS DISTINCT FROM (" + c.of("NEW") + "))"
+	for _, t := range [...]struct{ suffix, event, how string }{
+		{"_i", "INSERT", " REFERENCING NEW TABLE AS lockstep_new FOR EACH STATEMENT"}, {"_u", "UPDATE", " REFERENCING NEW TABLE AS lockstep_new FOR EACH STATEMENT"},
+		{"_k", "UPDATE", moved}, {"_d", "DELETE", " REFERENCING OLD TABLE AS lockstep_old FOR EACH STATEMENT"}, {"_t", "TRUNCATE", " FOR EACH STATEMENT"},
 	} {
-		name, how := sqlkit.Quote(c.name+t.suffix), " FOR EACH STATEMENT"
-		switch {
-		case t.tables != "" && st.kind == "p":
+		name, how := sqlkit.Quote(c.name+t.suffix), t.how
+		if st.kind == "p" && strings.HasPrefix(how, " REF") {
 			how = " FOR EACH ROW"
-		case t.tables != "":
-			how = " REFERENCING " + t.tables + how
 		}
 		b.WriteString("CREATE TRIGGER " + name + " AFTER " + t.event + " ON " + c.plan.Table.SQL + how + " EXECUTE FUNCTION " + c.sql + "();\n")
 		if st.owner { // also for what replication writes
@@ -103,30 +103,26 @@ func (c *changeTable) notify() string {
 	return "PERFORM pg_notify(" + literal(c.name) + ", '');\n"
 }
 
-// statementBody takes the keys of all rows of a statement. Where the key is unique, no key comes twice but by an update,
-// whose rows have two each.
+// statementBody takes the keys of all rows of a statement, or the old key of a row. Where the key is unique, none comes
+// twice.
 func (c *changeTable) statementBody() string {
 	distinct := ""
 	if !c.plan.Table.KeyIsUnique() {
 		distinct = "DISTINCT "
 	}
-	from := func(row, table string) string {
-		return distinct + c.of(row) + " FROM " + table + " " + row + " WHERE " + c.solid(row)
-	}
 	return "#variable_conflict use_column\nBEGIN\n" + c.truncated() +
-		"\tELSIF TG_OP = 'INSERT' THEN\n\t\t" + c.record("SELECT "+from("n", "lockstep_new")) +
-		"\tELSIF TG_OP = 'DELETE' THEN\n\t\t" + c.record("SELECT "+from("o", "lockstep_old")) +
-		"\tELSE\n\t\t" + c.record("SELECT "+from("n", "lockstep_new")+" UNION SELECT "+from("o", "lockstep_old")) +
+		"\tELSIF TG_LEVEL = 'ROW' THEN\n\t\t" + c.record("SELECT "+c.of("OLD")+" WHERE "+c.solid("OLD")) +
+		"\tELSIF TG_OP = 'DELETE' THEN\n\t\t" + c.record("SELECT "+distinct+c.of("o")+" FROM lockstep_old o WHERE "+c.solid("o")) +
+		"\tELSE\n\t\t" + c.record("SELECT "+distinct+c.of("n")+" FROM lockstep_new n WHERE "+c.solid("n")) +
 		"\tEND IF;\n\tIF FOUND THEN " + c.notify() + "\tEND IF;\n\tRETURN NULL;\nEND"
 }
 
-// rowBody takes the keys of one row.
+// rowBody takes the key of one row.
 func (c *changeTable) rowBody() string {
-	moved := "(" + c.of("OLD") + ") IS DISTINCT FROM (" + c.of("NEW") + ")"
 	return "#variable_conflict use_column\nBEGIN\n" + c.truncated() +
-		"\tELSE\n\t\tIF TG_OP <> 'DELETE' THEN\n\t\t" + c.record("SELECT "+c.of("NEW")+" WHERE "+c.solid("NEW")) +
-		"\t\tEND IF;\n\t\tIF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND " + moved + " THEN\n\t\t" + c.record("SELECT "+c.of("OLD")+" WHERE "+c.solid("OLD")) +
-		"\t\tEND IF;\n\tEND IF;\n\t" + c.notify() + "\tRETURN NULL;\nEND"
+		"\tELSIF TG_OP = 'DELETE' OR TG_NAME = " + literal(c.name+"_k") + " THEN\n\t\t" + c.record("SELECT "+c.of("OLD")+" WHERE "+c.solid("OLD")) +
+		"\tELSE\n\t\t" + c.record("SELECT "+c.of("NEW")+" WHERE "+c.solid("NEW")) +
+		"\tEND IF;\n\t" + c.notify() + "\tRETURN NULL;\nEND"
 }
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -13,7 +13,9 @@ import (
 
 // tableInfo is sqlkit.Table.Info.
 type tableInfo struct {
-	rowid bool // it has one: what names a row whose key is null
+	name    string
+	rowid   bool // it has one: what names a row whose key is null
+	virtual bool
 }
 
 const tablesSQL = `SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'view', 'virtual')
@@ -72,6 +74,7 @@ func (s *System) discover(ctx context.Context) (map[string]*sqlkit.Table, error)
 		}
 	}
 	c.finish()
+	sqlkit.DropChangeTables(c.tables)
 	tables := sqlkit.Overridden(c.tables, s.options.Streams)
 	s.mu.Lock()
 	s.tables = tables
@@ -106,7 +109,7 @@ func (c *catalog) table(rows *sql.Rows) error {
 	if err := rows.Scan(&name, &kind, &withoutRowid); err != nil {
 		return err
 	}
-	t := &sqlkit.Table{SQL: sqlkit.Quote(name), View: kind == "view", Info: tableInfo{rowid: kind == "table" && !withoutRowid}}
+	t := &sqlkit.Table{SQL: sqlkit.Quote(name), View: kind == "view", Info: tableInfo{name: name, rowid: kind == "table" && !withoutRowid, virtual: kind == "virtual"}}
 	t.Stream.Name, t.Stream.ReadOnly, t.Stream.About = name, t.View, -1
 	c.tables[name] = t
 	return nil

@@ -23,17 +23,29 @@ func (s *System) changes(ctx context.Context, r lockstep.Read, from lockstep.Pos
 	switch r.Track.By {
 	case lockstep.Timestamp:
 		return s.byTime(ctx, p, from, l)
+	case lockstep.Trigger:
+		return s.byTrigger(ctx, p, r, from, l)
 	}
 	return lockstep.Page{}, sqlkit.NoTracker(r)
 }
 
 // Ack lets the source forget what was read up to a position.
 func (s *System) Ack(ctx context.Context, r lockstep.Read, upTo lockstep.Position) error {
+	ctx, cancel := s.limit(ctx)
+	defer cancel()
 	return about(s.ack(ctx, r, upTo), r.Stream)
 }
 
-func (s *System) ack(context.Context, lockstep.Read, lockstep.Position) error {
-	return nil
+func (s *System) ack(ctx context.Context, r lockstep.Read, upTo lockstep.Position) error {
+	switch r.Track.By {
+	case lockstep.Trigger:
+		p, err := s.plan(ctx, r)
+		if err != nil {
+			return err
+		}
+		return s.ackTrigger(ctx, p, r, upTo)
+	}
+	return nil // it keeps nothing for us
 }
 
 // Wait returns when there may be changes after from.
@@ -41,26 +53,46 @@ func (s *System) Wait(ctx context.Context, r lockstep.Read, from lockstep.Positi
 	return about(s.wait(ctx, r, from), r.Stream)
 }
 
-func (s *System) wait(_ context.Context, r lockstep.Read, _ lockstep.Position) error {
+func (s *System) wait(ctx context.Context, r lockstep.Read, _ lockstep.Position) error {
+	switch r.Track.By {
+	case lockstep.Trigger:
+		return s.watcher.wait(ctx, s, sqlkit.FeedName(r))
+	}
 	return sqlkit.NoWait(r)
 }
 
-// Install makes what a tracker needs inside the database, and Remove takes it away.
+// Install makes what a tracker needs inside the database.
 func (s *System) Install(ctx context.Context, r lockstep.Read, dry bool) (string, error) {
+	ctx, cancel := s.limit(ctx)
+	defer cancel()
 	script, err := s.install(ctx, r, dry)
 	return script, about(err, r.Stream)
 }
 
-func (s *System) install(context.Context, lockstep.Read, bool) (string, error) {
+func (s *System) install(ctx context.Context, r lockstep.Read, dry bool) (string, error) {
+	switch r.Track.By {
+	case lockstep.Trigger:
+		p, err := s.plan(ctx, r)
+		if err != nil {
+			return "", err
+		}
+		return s.installTrigger(ctx, p, r, dry)
+	}
 	return "", nil // it needs nothing
 }
 
 // Remove takes away what Install made.
 func (s *System) Remove(ctx context.Context, r lockstep.Read, dry bool) (string, error) {
+	ctx, cancel := s.limit(ctx)
+	defer cancel()
 	script, err := s.remove(ctx, r, dry)
 	return script, about(err, r.Stream)
 }
 
-func (s *System) remove(context.Context, lockstep.Read, bool) (string, error) {
+func (s *System) remove(ctx context.Context, r lockstep.Read, dry bool) (string, error) {
+	switch r.Track.By {
+	case lockstep.Trigger:
+		return s.removeTrigger(ctx, r, dry)
+	}
 	return "", nil
 }

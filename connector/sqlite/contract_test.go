@@ -16,7 +16,10 @@ func TestContract(t *testing.T) {
 		New:        newPlace,
 		ServerKeys: true,
 		Refusals:   refusals(),
-		Tracks:     []connectortest.Track{{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true}},
+		Tracks: []connectortest.Track{
+			{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true},
+			{Track: lockstep.Track{By: lockstep.Trigger}, Deletes: true, Rereads: true},
+		},
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,8 +23,9 @@ func (s *System) plan(ctx context.Context, r lockstep.Read) (*sqlkit.Plan, error
 }
 
 // selectList is what a read selects: the plan's columns, then the record's size. The plus hides a column's declared
-// type from the driver, which would make times of texts; a value over the limit is never loaded.
-func selectList(p *sqlkit.Plan, limit int) string {
+// type from the driver, which would make times of texts; a value over the limit is never loaded. keys, if given, are
+// where the key fields stand as well, for rows that may not be there.
+func selectList(p *sqlkit.Plan, limit int, keys ...string) string {
 	var b strings.Builder
 	size := make([]string, 0, len(p.Columns))
 	for i, c := range p.Columns {
@@ -31,6 +33,9 @@ func selectList(p *sqlkit.Plan, limit int) string {
 			b.WriteString(", ")
 		}
 		name := "t." + sqlkit.Quote(c.Name)
+		if at := slices.Index(p.Key, i); at >= 0 && len(keys) > 0 {
+			name = "ifnull(" + name + ", " + keys[at] + ")"
+		}
 		if fixed(c) {
 			b.WriteString("+" + name)
 			continue

@@ -31,7 +31,7 @@ func (connector) Spec() lockstep.Spec {
 		Summary:  "SQLite database files. Tables and views are streams.",
 		Source:   true,
 		Target:   true,
-		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Snapshot},
+		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Trigger, lockstep.Snapshot},
 		Settings: sqlkit.Settings(
 			lockstep.Setting{Name: "path", Type: lockstep.TextSetting, Required: true, Help: "The database file."},
 			lockstep.Setting{Name: "create", Type: lockstep.BoolSetting, Help: "Make the file where it is missing; for a target."},
@@ -66,6 +66,8 @@ type System struct {
 	busy    time.Duration
 	pool    int
 	plans   sqlkit.Plans
+	unacked sqlkit.Unacked[changed]
+	watcher watcher
 
 	mu      sync.Mutex
 	reader  *sql.DB
@@ -89,7 +91,7 @@ func (s *System) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
-	for _, db := range []*sql.DB{s.reader, s.writer} {
+	for _, db := range []*sql.DB{s.reader, s.writer, s.watcher.close()} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}

@@ -81,6 +81,7 @@ func (b *builder) flow(f *config.Flow) *engine.Flow {
 		From:         *from,
 		To:           *to,
 		Mapping:      m,
+		Written:      written(f),
 		OnDelete:     engine.OnDelete(f.To.OnDelete),
 		OnTargetEdit: engine.OnTargetEdit(f.To.OnTargetEdit),
 		Deletes:      engine.Brake{Share: f.Deletes.MaxShare, Max: int64(f.Deletes.Max)},

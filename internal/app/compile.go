@@ -2,6 +2,7 @@ package app
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +38,12 @@ func specOf(f *config.Flow, source lockstep.Stream, target *lockstep.Stream) map
 		s.Maps[m.Name] = m.Values
 	}
 	return s
+}
+
+// written is a hash of a flow's mapping as it stands in the configuration. What is left out of comparisons counts.
+func written(f *config.Flow) string {
+	ignore := slices.Sorted(slices.Values(f.Ignore))
+	return strings.Join(append([]string{specOf(f, lockstep.Stream{}, nil).Written(), string(f.Nulls)}, ignore...), ",")
 }
 
 func nullPolicy(p config.NullPolicy) mapping.NullPolicy {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/config"
+	"github.com/lockstep-sync/lockstep/internal/engine"
 )
 
 // status shows flows at a glance, from the store alone.
@@ -60,6 +61,13 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 	if full := fullOf(f); full != nil && s.LastFull != nil {
 		s.NextFull = moment(full.Next(s.LastFull.Started))
 	}
+	changed, err := engine.OutOfDate(ctx, d.store, f.Name, written(f))
+	if err != nil {
+		return nil, err
+	}
+	if changed {
+		s.FullDue = "the mapping has changed since the last full sync"
+	}
 	return s, d.upToFull(ctx, f, s)
 }
 
@@ -87,7 +95,7 @@ func (d *doing) upToFull(ctx context.Context, f *config.Flow, s *Status) error {
 // runs lists runs, newest first.
 func (d *doing) runs(ctx context.Context) error {
 	kinds := []lockstep.RunKind{
-		lockstep.FullRun, lockstep.DeltaRun, lockstep.VerifyRun, lockstep.RepairRun, lockstep.PlanRun, lockstep.ApplyRun, lockstep.PilotRun,
+		lockstep.FullRun, lockstep.DeltaRun, lockstep.VerifyRun, lockstep.RepairRun, lockstep.PlanRun, lockstep.ApplyRun, lockstep.PilotRun, lockstep.SchemaRun,
 	}
 	kind := lockstep.RunKind(d.req.Kind)
 	if kind != "" && !slices.Contains(kinds, kind) {

@@ -131,6 +131,7 @@ type Status struct {
 	LastFull     *Run       `json:"last_full,omitempty"`
 	LastVerify   *Run       `json:"last_verify,omitempty"`
 	NextFull     *time.Time `json:"next_full,omitempty"`
+	FullDue      string     `json:"full_due,omitempty"` // why a full sync is due before its time
 }
 
 // Ref names a record of a flow's source.

@@ -16,7 +16,7 @@ import (
 func (b *builder) shape(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) *image.Shape {
 	names := m.Writes()
 	known := len(to.Fields) > 0
-	opt := image.Options{Tolerance: map[string]value.Decimal{}}
+	opt := image.Options{Tolerance: map[string]value.Decimal{}, Absent: m.Absent()}
 	for i, name := range f.Ignore {
 		if b.writable(f, to, fmt.Sprintf("ignore[%d]", i), name) && (known || slices.Contains(names, name)) {
 			opt.Ignore = append(opt.Ignore, name)

@@ -14,7 +14,7 @@ import (
 
 var runKinds = []string{
 	string(lockstep.FullRun), string(lockstep.DeltaRun), string(lockstep.VerifyRun), string(lockstep.RepairRun),
-	string(lockstep.PlanRun), string(lockstep.ApplyRun), string(lockstep.PilotRun),
+	string(lockstep.PlanRun), string(lockstep.ApplyRun), string(lockstep.PilotRun), string(lockstep.SchemaRun),
 }
 
 func (t *tool) runsCommand() *cobra.Command {

@@ -182,7 +182,9 @@ func (t *tool) statusDetail(s app.Status) {
 	line("last settled", moment(deref(s.LastSettled), now))
 	line("last full", lastRun(p, s.LastFull, now))
 	line("last verify", lastRun(p, s.LastVerify, now))
-	if s.NextFull != nil {
+	if s.FullDue != "" {
+		line("full sync due", p.warn(s.FullDue)+"; `lockstep run` and `lockstep sync` read everything once and send what differs")
+	} else if s.NextFull != nil {
 		line("next full", s.NextFull.Local().Format(time.DateTime))
 	}
 	if s.Fault != nil {

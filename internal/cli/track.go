@@ -93,7 +93,7 @@ func (t *tool) showTracking(req app.Request, tr *app.Tracking) {
 		state += p.dim(" (just now)")
 	}
 	t.put("%s by %s: %s  %s", p.bold(tr.System+"/"+tr.Stream), tr.By, state, p.dim("flows "+strings.Join(tr.Flows, ", ")))
-	if tr.Script != "" && (req.Dry || t.verbose || tr.Done) {
+	if tr.Script != "" && (req.Dry || t.verbose) {
 		t.put("%s\n", indent("  "+strings.TrimSpace(tr.Script), "  "))
 	}
 	if req.Track == app.TrackStatus && tr.Script != "" {

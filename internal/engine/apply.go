@@ -34,6 +34,9 @@ func (e *Engine) Apply(ctx context.Context, p SavedPlan, opt SyncOptions) (locks
 	if err != nil {
 		return lockstep.Run{}, err
 	}
+	if f.Held != nil {
+		return lockstep.Run{}, f.Held
+	}
 	if p.Mapping != f.Mapping.Hash() {
 		return lockstep.Run{}, lockstep.Faultf(lockstep.CodeStalePlan, "the mapping changed since the plan was made").On(f.about(""))
 	}
@@ -148,6 +151,9 @@ func (e *Engine) Pilot(ctx context.Context, flow string, keys []lockstep.Key, sa
 	f, err := e.flow(flow)
 	if err != nil {
 		return lockstep.Run{}, err
+	}
+	if f.Held != nil {
+		return lockstep.Run{}, f.Held
 	}
 	if sample > 0 {
 		more, err := e.worker(f, 0).sample(ctx, sample)

@@ -12,6 +12,7 @@ import (
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/memory"
 	store "github.com/lockstep-sync/lockstep/internal/store/memory"
+	"github.com/lockstep-sync/lockstep/value"
 )
 
 // errDead is what every call of a dead process comes back with.
@@ -144,6 +145,7 @@ type variant struct {
 	grace time.Duration
 	lost  bool // answers are lost after the effect, too
 	dump  func(w *world) (a, b string)
+	first func(w *world, s lockstep.Store) // what a process that does not die has done before
 }
 
 func variants() []variant {
@@ -152,6 +154,15 @@ func variants() []variant {
 		{name: "log tracker", world: func(t testing.TB) *world { return newWorld(t) }, dump: plain},
 		{name: "full only", world: func(t testing.TB) *world { return newWorld(t, flowDef{name: "products"}) }, dump: plain},
 		{name: "lost answers", world: func(t testing.TB) *world { return newWorld(t) }, lost: true, grace: time.Second, dump: plain},
+		{name: "mapping changed before", world: func(t testing.TB) *world { return newWorld(t) }, dump: plain, first: func(w *world, s lockstep.Store) {
+			for id := range 5 {
+				w.put("products", id, fmt.Sprint("n", id), "1.50")
+			}
+			w.b.Put("products", value.F("id", 3, "name", "n3", "price", nil))
+			w.defs[0].rules = map[string]string{"id": "id", "name": "name"}
+			w.sync(w.engine(s), true)
+			w.defs[0].rules = nil
+		}},
 		{name: "target chooses keys", lost: true, dump: byName, world: func(t testing.TB) *world {
 			w := newWorld(t, flowDef{name: "products", track: true, rules: map[string]string{"name": "name", "price": "price"}})
 			def := lockstep.Stream{Name: "products", Fields: productFields, Key: []string{"id"}, ServerKeys: true}
@@ -259,6 +270,15 @@ func crashOnce(t *testing.T, v variant, at int, st stores) (died bool) {
 		}
 	}
 	k := &killer{at: at}
+	if v.first != nil {
+		before := st.open(t, &killer{})
+		v.first(w, before)
+		if s, ok := before.(interface{ Abandon() error }); ok {
+			if err := s.Abandon(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	var lost *faults
 	if v.lost {
 		gone := lockstep.NewFault(lockstep.CodeNetwork, errors.New("the answer was lost")).Maybe()

@@ -64,6 +64,7 @@ func (w *worker) process(ctx context.Context, items []*item) (unlock func(), err
 	if err := w.links(ctx, live(items)); err != nil {
 		return unlock, err
 	}
+	w.print(live(items))
 	if err := w.mapAll(ctx, live(items)); err != nil {
 		return unlock, err
 	}

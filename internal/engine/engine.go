@@ -17,17 +17,23 @@ type Engine struct {
 	locks  *locks
 	log    *slog.Logger
 	keep   time.Duration
+	opt    Options
+	began  time.Time
 }
 
 // Options are what an engine needs besides flows and a store.
 type Options struct {
 	Log  *slog.Logger
 	Keep time.Duration // how long the timeline and ended runs are kept; 0 is for ever
+	// Suspect is told of flows whose faults may come of a schema that has changed. It must not block. Nil is nobody.
+	Suspect func(flow string)
+	// Ready is asked before a full sync begins; an error keeps it from it. Nil is always.
+	Ready func(ctx context.Context, flow string) error
 }
 
 // New is an engine that does nothing yet. It attaches the flows to the store.
 func New(ctx context.Context, store lockstep.Store, flows []*Flow, opt Options) (*Engine, error) {
-	e := &Engine{store: store, flows: flows, byName: map[string]*Flow{}, feeds: map[string]*feed{}, locks: newLocks(), log: opt.Log, keep: opt.Keep}
+	e := &Engine{store: store, flows: flows, byName: map[string]*Flow{}, feeds: map[string]*feed{}, locks: newLocks(), log: opt.Log, keep: opt.Keep, opt: opt, began: time.Now()}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -35,6 +41,9 @@ func New(ctx context.Context, store lockstep.Store, flows []*Flow, opt Options) 
 	for i, f := range flows {
 		e.byName[f.Name] = f
 		defs[i] = f.FlowDef
+		if f.Held != nil {
+			f.state.stop(f.Held)
+		}
 		if err := e.join(f); err != nil {
 			return nil, err
 		}

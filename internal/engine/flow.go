@@ -58,6 +58,7 @@ type Flow struct {
 
 	Mapping *mapping.Mapping
 	Shape   *image.Shape
+	Written string   // a hash of the mapping as it stands in the configuration, which can be told without the systems
 	Match   []string // target fields by which a record is found before it is linked; empty is the target's key
 
 	OnDelete     OnDelete
@@ -70,6 +71,9 @@ type Flow struct {
 	Rate        *rate.Limiter // writes a second; nil is unlimited
 	Retry       Retry
 	Page        lockstep.Limit // of reads
+
+	// Held is why the flow must not write until a person says so; what changes is captured meanwhile. Nil: it may.
+	Held *lockstep.Fault
 
 	Every time.Duration // pause between polls of the tracker, at most
 	Full  schedule.Schedule

@@ -35,7 +35,7 @@ type place struct {
 	After   lockstep.Key `json:"after,omitempty"` // deletes: links up to this source key are done
 	MaxID   int64        `json:"max_id"`          // links above were made after the run began
 	Linked  int64        `json:"linked"`          // how many there were then
-	Mapping string       `json:"mapping"`
+	made                 // by what it compares
 	Allowed bool         `json:"allowed,omitempty"`
 	Deep    bool         `json:"deep,omitempty"`
 	Light   bool         `json:"light,omitempty"` // versions only
@@ -66,6 +66,14 @@ func (e *Engine) Full(ctx context.Context, flow string, opt FullOptions) (lockst
 	f, err := e.flow(flow)
 	if err != nil {
 		return lockstep.Run{}, err
+	}
+	if f.Held != nil {
+		return lockstep.Run{}, f.Held
+	}
+	if e.opt.Ready != nil {
+		if err := e.opt.Ready(ctx, flow); err != nil {
+			return lockstep.Run{}, err
+		}
 	}
 	if !f.state.full.CompareAndSwap(false, true) {
 		return lockstep.Run{}, lockstep.Faultf(lockstep.CodeBusy, "a full sync of %s is under way", flow).On(f.about(""))
@@ -113,7 +121,7 @@ func (e *Engine) openFull(ctx context.Context, f *Flow, opt FullOptions) (*fullR
 	if err != nil {
 		return nil, err
 	}
-	p := place{Phase: phaseScan, MaxID: maxID, Linked: linked, Mapping: f.Mapping.Hash(), Allowed: opt.AllowDeletes, Deep: opt.Deep, Light: light, Reset: lost}
+	p := place{Phase: phaseScan, MaxID: maxID, Linked: linked, made: f.made(), Allowed: opt.AllowDeletes, Deep: opt.Deep, Light: light, Reset: lost}
 	row, err = e.store.StartRun(ctx, lockstep.Run{Flow: f.Name, Kind: lockstep.FullRun, State: lockstep.Running, Started: time.Now(), Place: p.encode()})
 	if err != nil {
 		return nil, err
@@ -176,7 +184,7 @@ func (e *Engine) unfinished(ctx context.Context, f *Flow, opt FullOptions) (lock
 	var found lockstep.Run
 	for i, row := range rows {
 		var p place
-		sound := json.Unmarshal(row.Place, &p) == nil && p.Mapping == f.Mapping.Hash() && p.Deep == opt.Deep && (opt.Light || !p.Light)
+		sound := json.Unmarshal(row.Place, &p) == nil && p.made == f.made() && p.Deep == opt.Deep && (opt.Light || !p.Light)
 		switch {
 		case row.State == lockstep.Finished:
 			return found, found.ID != 0, nil
@@ -311,6 +319,7 @@ func (r *fullRun) close(ctx context.Context, err error) (lockstep.Run, error) {
 	default:
 		r.row.State = lockstep.Interrupted
 	}
+	r.suspect(r.flow, fault)
 	r.row.Ended, r.row.Fault = time.Now(), fault
 	if errors.Is(err, context.Canceled) {
 		r.row.Fault = nil

@@ -143,6 +143,12 @@ func (r *fullRun) prepare(ctx context.Context, deep, light bool, p *fullPage, la
 	if light {
 		r.light(ctx, p.items)
 	}
+	r.print(live(p.items))
+	for _, it := range live(p.items) {
+		if r.familiar(it) {
+			it.out = nothing
+		}
+	}
 	if err := r.mapAll(ctx, live(p.items)); err != nil {
 		return err
 	}
@@ -300,6 +306,9 @@ func (w *worker) judgeEdits(items []*item) {
 			continue
 		}
 		img, err := w.theirImage(it.theirs)
+		if w.flow.stale(it.link.End(w.flow.Side.Other()).Digest) {
+			continue // nobody can tell an edit from what the mapping has changed
+		}
 		if err != nil || w.flow.Shape.Digest(img) == it.link.End(w.flow.Side.Other()).Digest {
 			continue
 		}

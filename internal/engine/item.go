@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
-	"github.com/lockstep-sync/lockstep/internal/image"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -25,6 +24,7 @@ type item struct {
 	op     lockstep.Op  // what it comes to
 	image  value.Fields // as the target would hold it
 	digest lockstep.Digest
+	print  sourcePrint  // of the source's record, where the flow has prints
 	target lockstep.Key // "" while unknown
 	match  string       // the match values as one text, where there are match fields
 
@@ -101,7 +101,9 @@ func live(items []*item) []*item {
 
 // fail closes the item with the reaction to a fault.
 func (w *worker) fail(it *item, err error) {
-	o := w.flow.react(it.lease(), lockstep.FaultOf(err), w.now())
+	fault := lockstep.FaultOf(err)
+	w.suspect(w.flow, fault)
+	o := w.flow.react(it.lease(), fault, w.now())
 	it.out = &o
 }
 
@@ -116,7 +118,7 @@ func (w *worker) level(it *item, did string, version string) {
 func (w *worker) leveled(it *item, version string) *lockstep.Link {
 	link := it.link
 	link.Set, link.Run, link.At = w.flow.Set, w.run, w.now()
-	*link.End(w.flow.Side) = lockstep.End{Key: it.key(), Version: it.change.Record.Version}
+	*link.End(w.flow.Side) = lockstep.End{Key: it.key(), Digest: it.print.digest(), Version: it.change.Record.Version}
 	*link.End(w.flow.Side.Other()) = lockstep.End{Key: it.target, Digest: it.digest, Version: version}
 	return &link
 }
@@ -226,7 +228,8 @@ func (w *worker) equal(it *item, theirs *lockstep.Record) (bool, error) {
 	return w.flow.Shape.Digest(img) == it.digest || w.flow.Shape.Level(it.image, img), nil
 }
 
-// stale tells whether a digest was made by another version of law 7's definition.
-func stale(d lockstep.Digest) bool {
-	return d != "" && d != gone && !image.SameVersion(d)
+// stale tells whether a digest cannot be compared: it was made by another version of law 7's definition, or covers
+// other fields than the mapping writes now.
+func (f *Flow) stale(d lockstep.Digest) bool {
+	return d != "" && d != gone && !f.Shape.Made(d)
 }

@@ -20,7 +20,7 @@ func (e *Engine) canBeLight(ctx context.Context, f *Flow, opt FullOptions) (bool
 	for _, row := range rows {
 		var p place
 		if row.State == lockstep.Finished && json.Unmarshal(row.Place, &p) == nil {
-			return p.Mapping == f.Mapping.Hash(), nil
+			return p.made == f.made(), nil
 		}
 	}
 	return false, nil

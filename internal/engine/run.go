@@ -96,6 +96,9 @@ func (e *Engine) await(ctx context.Context, fd *feed, pause time.Duration) {
 
 func (e *Engine) captureFailed(ctx context.Context, fd *feed, err error, failures int) {
 	fault := lockstep.FaultOf(err)
+	for _, f := range fd.flows {
+		e.suspect(f, fault)
+	}
 	if !fault.Kind.StopsFlow() {
 		e.log.Warn("capture failed", "feed", fd.name, "code", string(fault.Code), "err", err)
 		_ = sleep(ctx, max(fault.Wait, Retry{From: time.Second, To: 30 * time.Second}.pause(failures-1)))
@@ -167,6 +170,9 @@ func (e *Engine) Resume(flow string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if f.Held != nil { // going on takes more than that
+		return false, nil
+	}
 	was := f.state.fault() != nil
 	f.state.stop(nil)
 	f.state.well()
@@ -175,6 +181,9 @@ func (e *Engine) Resume(flow string) (bool, error) {
 
 // scheduleLoop runs a flow's full syncs: the first one ever, one that was cut off, and those of its schedule.
 func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
+	if f.Held != nil {
+		return
+	}
 	now := f.FullNow
 	for failures := 0; ctx.Err() == nil; {
 		due, light, err := e.fullDue(ctx, f, now)
@@ -205,11 +214,11 @@ func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
 	}
 }
 
-// fullDue is when the next full sync is due, and whether comparing versions will do. A flow that never had one, or
-// whose last was cut off, is due now; one that stopped at the brake waits for a person, and for its schedule.
+// fullDue is when the next full sync is due, and whether comparing versions will do. A flow that never had one, whose
+// last was cut off, or whose mapping has changed since, is due now; one that stopped at the brake waits for a person, and for its schedule.
 func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (due time.Time, light bool, err error) {
 	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 20})
-	if err != nil || now || owed(rows) {
+	if err != nil || now || owed(rows) || f.changed(rows) {
 		return time.Now(), false, err
 	}
 	if f.delta() {

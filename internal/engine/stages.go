@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/image"
 	"github.com/lockstep-sync/lockstep/internal/mapping"
 	"github.com/lockstep-sync/lockstep/value"
 )
@@ -16,11 +18,13 @@ type worker struct {
 	*Engine
 	flow *Flow
 	maps *mapping.Worker
+	// prints is nil where the flow has none. Like maps it is for one goroutine.
+	prints *image.Printer
 	run  int64 // the run that its work counts to, 0 for none
 }
 
 func (e *Engine) worker(f *Flow, run int64) *worker {
-	return &worker{Engine: e, flow: f, maps: f.Mapping.Worker(), run: run}
+	return &worker{Engine: e, flow: f, maps: f.Mapping.Worker(), prints: f.printer(), run: run}
 }
 
 func (w *worker) now() time.Time { return time.Now() }
@@ -32,11 +36,21 @@ func (w *worker) refresh(ctx context.Context, items []*item) {
 		switch {
 		case it.change.Fault != nil:
 			w.fail(it, it.change.Fault)
-		case it.change.Hint || it.change.Op == lockstep.Delete:
+		case it.change.Hint || it.change.Op == lockstep.Delete || w.lacks(it):
 			asked = append(asked, it)
 		}
 	}
 	w.fetchOurs(ctx, asked)
+}
+
+// lacks tells whether a change was captured before this engine began and has not all fields that the mapping reads now:
+// what it lacks is not null.
+func (w *worker) lacks(it *item) bool {
+	if it.delivery.ID == 0 || !it.delivery.Captured.Before(w.began) {
+		return false
+	}
+	names := it.change.Record.Fields.Names()
+	return slices.ContainsFunc(w.flow.Read.Fields, func(name string) bool { return names == nil || names.Index(name) < 0 })
 }
 
 // fetchOurs fetches by halves, so that one unreadable record hurts only itself (law 4).
@@ -93,7 +107,7 @@ func (w *worker) links(ctx context.Context, items []*item) error {
 	}
 	for i, it := range items {
 		it.link, it.open = states[i].Link, states[i].Open
-		if stale(it.link.End(w.flow.Side.Other()).Digest) {
+		if w.flow.stale(it.link.End(w.flow.Side.Other()).Digest) {
 			it.look = true // re-label: looking finds it level, and nothing is sent
 		}
 	}
@@ -199,6 +213,8 @@ func (w *worker) compare(items []*item) {
 				break
 			}
 			switch {
+			case it.delivery.ID == 0 && it.print[0] != 0 && it.link.End(w.flow.Side).Digest == "":
+				w.level(it, "level", end.Version) // the link is older than prints are
 			case it.delivery.ID == 0 && (w.flow.Light == nil || it.link.End(w.flow.Side).Version == it.change.Record.Version):
 				it.out = nothing
 			case it.link.End(w.flow.Side).Version != it.change.Record.Version:

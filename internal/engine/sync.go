@@ -45,6 +45,12 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 	if err != nil {
 		return lockstep.Run{}, err
 	}
+	if f.Held != nil { // what changes is captured all the same
+		if f.delta() && !full {
+			_, err = e.captureAll(ctx, f)
+		}
+		return lockstep.Run{}, errors.Join(f.Held, err)
+	}
 	if full {
 		how, began := opt.FullOptions, time.Now()
 		how.Light = !opt.Full
@@ -86,7 +92,7 @@ func (e *Engine) captureWhileDelivering(ctx context.Context, f *Flow, run int64)
 }
 
 // needsFull tells whether a sync has to read everything: on request, without a tracker, before the first full sync
-// was finished, and to go on with one that was cut off.
+// was finished, to go on with one that was cut off, and where the mapping has changed since the last.
 func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool, error) {
 	if opt.Full || !f.delta() {
 		return true, nil
@@ -98,7 +104,7 @@ func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool,
 	if err != nil {
 		return false, err
 	}
-	if owed(rows) {
+	if owed(rows) || f.changed(rows) {
 		return true, nil
 	}
 	for _, row := range rows {

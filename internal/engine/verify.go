@@ -41,6 +41,9 @@ func (e *Engine) Verify(ctx context.Context, flow string, opt VerifyOptions) (lo
 	if err != nil {
 		return lockstep.Run{}, err
 	}
+	if opt.Repair && f.Held != nil {
+		return lockstep.Run{}, f.Held
+	}
 	scanner, ok := f.Target.(lockstep.Scanner)
 	if !ok {
 		return lockstep.Run{}, lockstep.Faultf(lockstep.CodeCannot, "system %s cannot be read whole, so it cannot be verified", f.TargetSystem).On(f.about(""))
@@ -184,7 +187,7 @@ func (v *verify) addSource(ctx context.Context, changes []lockstep.Change) error
 	if err := v.links(ctx, items); err != nil {
 		return err
 	}
-	if err := v.mapAll(ctx, live(items)); err != nil {
+	if err := v.mapAll(ctx, v.unfamiliar(live(items))); err != nil {
 		return err
 	}
 	for _, it := range items {
@@ -193,6 +196,21 @@ func (v *verify) addSource(ctx context.Context, changes []lockstep.Change) error
 		}
 	}
 	return nil
+}
+
+// unfamiliar are the items that have to be mapped. Of the others the link tells how they should be.
+func (v *verify) unfamiliar(items []*item) []*item {
+	v.print(items)
+	out := items[:0]
+	for _, it := range items {
+		if v.familiar(it) {
+			end := it.link.End(v.flow.Side.Other())
+			it.target, it.digest = end.Key, end.Digest
+			continue
+		}
+		out = append(out, it)
+	}
+	return out
 }
 
 // expect is where a source record should be in the target, and how.
@@ -379,7 +397,7 @@ func (v *verify) drift(it *item) error {
 		if theirs, err = v.theirImage(it.theirs); err != nil {
 			theirs = it.theirs.Fields
 		}
-		d.Edited = it.known() && v.flow.Shape.Digest(theirs) != it.link.End(v.flow.Side.Other()).Digest
+		d.Edited = it.known() && !v.flow.stale(it.link.End(v.flow.Side.Other()).Digest) && v.flow.Shape.Digest(theirs) != it.link.End(v.flow.Side.Other()).Digest
 	}
 	switch {
 	case it.op == lockstep.Delete && it.theirs == nil:

@@ -2,6 +2,8 @@ package image
 
 import (
 	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -14,13 +16,48 @@ import (
 
 // DigestVersion is the first byte of every digest. A link whose digest has another version is labelled anew from a
 // fresh look at both sides; nothing is sent for it (law 7).
-const DigestVersion = '1'
+const DigestVersion = '2'
 
-// DigestSize is the length of a digest: the version and 128 bits of xxh3.
+// DigestSize is the length of a digest: the version, the tag of the shape and 96 bits of xxh3.
 const DigestSize = 17
 
-// SameVersion tells whether a digest was made by this version and can be compared.
-func SameVersion(d lockstep.Digest) bool { return len(d) == DigestSize && d[0] == DigestVersion }
+const tagSize = 4
+
+// Made tells whether a digest was made by this version, over fields of the same names and types, and so can be compared
+// with one of this shape. Fields that are new are no part of an older digest, and a null leaves no trace in it: what
+// the target holds there only a look tells.
+func (s *Shape) Made(d lockstep.Digest) bool {
+	return len(d) == DigestSize && d[0] == DigestVersion && string(d[1:1+tagSize]) == string(s.tag[:])
+}
+
+// Tag names what the shape's digests cover, as a text.
+func (s *Shape) Tag() string { return hex.EncodeToString(s.tag[:]) }
+
+// tagged is the tag: a hash over what makes two digests comparable.
+func (s *Shape) tagged(opt Options) [tagSize]byte {
+	var b []byte
+	for _, i := range s.hashed {
+		fd := &s.fields[i]
+		b = appendType(appendSized(b, tagText, fd.name), &fd.typ)
+		if slices.Contains(opt.Absent, fd.name) {
+			b = append(b, '?')
+		}
+	}
+	var tag [tagSize]byte
+	binary.BigEndian.PutUint32(tag[:], uint32(xxh3.Hash(b)))
+	return tag
+}
+
+// appendType writes what of a type decides how a value is coerced and hashed.
+func appendType(b []byte, t *value.Type) []byte {
+	own := *t
+	own.Native, own.Elem = "", nil
+	b = fmt.Appendf(b, "%v", own)
+	if t.Elem != nil {
+		b = appendType(append(b, '['), t.Elem)
+	}
+	return append(b, ';')
+}
 
 // Digest hashes coerced fields. What does not make a difference to the target does not make one here: the order of
 // fields; absent or null; 12.30, 12.3 and 12; -0 or 0; the zone of an instant; white space, member order and the
@@ -43,8 +80,9 @@ func (s *Shape) Digest(f value.Fields) lockstep.Digest {
 	sum := xxh3.Hash128(b)
 	var out [DigestSize]byte
 	out[0] = DigestVersion
-	binary.BigEndian.PutUint64(out[1:], sum.Hi)
-	binary.BigEndian.PutUint64(out[9:], sum.Lo)
+	copy(out[1:], s.tag[:])
+	binary.BigEndian.PutUint64(out[1+tagSize:], sum.Hi)
+	binary.BigEndian.PutUint32(out[9+tagSize:], uint32(sum.Lo))
 	h.release()
 	s.hashers.Put(h)
 	return lockstep.Digest(out[:])

@@ -19,6 +19,7 @@ type Options struct {
 	Ignore    []string                 // fields that are sent but not compared
 	Tolerance map[string]value.Decimal // numbers that differ by no more than this count as equal in Diff
 	Unordered []string                 // lists that are sets, whatever the stream declares
+	Absent    []string                 // fields that an image may leave out, so that the target's stay as they are
 }
 
 // Shape is what images of one flow look like.
@@ -26,6 +27,7 @@ type Shape struct {
 	fields  []field // in stream order
 	index   map[string]int
 	hashed  []int // the fields that count for the digest, in the order of their names
+	tag     [tagSize]byte
 	plan    atomic.Pointer[plan]
 	hashers sync.Pool
 }
@@ -68,6 +70,7 @@ func New(stream lockstep.Stream, fields []string, opt Options) (*Shape, error) {
 		}
 	}
 	slices.SortFunc(s.hashed, func(a, b int) int { return strings.Compare(s.fields[a].name, s.fields[b].name) })
+	s.tag = s.tagged(opt)
 	return s, nil
 }
 

@@ -1,13 +1,10 @@
 package mapping
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/value"
@@ -228,41 +225,6 @@ func (m *Mapping) finish(c *compiler, s Spec) {
 	m.hash = m.sum(s)
 }
 
-// sum hashes all that makes the mapping what it is: the rules after identity, the filter, the maps, the types read.
-func (m *Mapping) sum(s Spec) string {
-	h := sha256.New()
-	put := func(texts ...string) {
-		for _, t := range texts {
-			fmt.Fprintf(h, "%d:%s", len(t), t)
-		}
-		fmt.Fprintln(h)
-	}
-	put("mapping 1", s.Flow)
-	for _, r := range m.rules {
-		constant := ""
-		if r.HasConst {
-			constant = r.Const.Kind().String() + string(value.AppendJSON(nil, r.Const))
-		}
-		put("field", r.Name, strings.TrimSpace(r.Expr), constant, r.Null.String())
-	}
-	if m.filter != nil {
-		put("where", m.filter.Expr)
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Maps)) {
-		put("map", name)
-		for _, key := range slices.Sorted(maps.Keys(s.Maps[name])) {
-			put(key, string(value.AppendJSON(nil, s.Maps[name][key])))
-		}
-	}
-	if s.Script != nil {
-		put("script", s.Script.Text)
-	}
-	for _, name := range m.reads {
-		put("read", name, s.Source.Field(name).Type.Kind.String())
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
 // Reads are the source fields that the mapping and its filter need, in the source's order.
 func (m *Mapping) Reads() []string { return slices.Clone(m.reads) }
 
@@ -289,6 +251,18 @@ func (m *Mapping) Inputs(target string) []string {
 
 // Writes are the target fields that the mapping gives a value, in its order.
 func (m *Mapping) Writes() []string { return slices.Clone(m.names.List()) }
+
+// Absent are the target fields that the mapping may leave out of a record: their nulls are skipped.
+func (m *Mapping) Absent() []string {
+	var out []string
+	for _, o := range m.top {
+		skips := func(r rule) bool { return r.Null == SkipNull }
+		if o.tree == nil && skips(m.rules[o.rule]) || o.tree != nil && slices.ContainsFunc(m.rules, skips) {
+			out = append(out, o.name)
+		}
+	}
+	return out
+}
 
 // Links are the flows that link() refers to, sorted.
 func (m *Mapping) Links() []string { return slices.Clone(m.links) }

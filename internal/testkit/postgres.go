@@ -184,7 +184,7 @@ func (s *server) launch() error {
 	}
 	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-k", s.dir, "-c", "listen_addresses=",
 		"-c", "fsync=off", "-c", "max_connections=60", "-c", "max_prepared_transactions=10", "-c", "shared_buffers=64MB",
-		"-c", "max_wal_size=2GB", "-c", "autovacuum=off", "-c", "timezone=America/New_York")
+		"-c", "max_wal_size=2GB", "-c", "wal_level=logical", "-c", "max_replication_slots=60", "-c", "max_wal_senders=30", "-c", "autovacuum=off", "-c", "timezone=America/New_York")
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, s.dir
 	if cmd.SysProcAttr, err = attributes(); err != nil {
 		return err

@@ -13,6 +13,7 @@ type Column struct {
 	lockstep.Field
 	Cast    string // its SQL type without modifiers, for casts of parameters
 	Indexed bool   // it leads an index
+	Folds   bool   // its collation takes texts for equal that differ by letter case
 }
 
 // Table is a stream with the table or view behind it.
@@ -99,6 +100,7 @@ func (t *Table) override(name string, o Override) *Table {
 	if len(o.Key) > 0 {
 		n.Stream.Key = o.Key
 		n.Stream.ServerKeys = t.Stream.ServerKeys && slices.Equal(o.Key, t.Stream.Key)
+		n.Stream.FoldKeys = n.foldsKeys() || n.Stream.FoldKeys && slices.Equal(o.Key, t.Stream.Key)
 	}
 	if len(o.Fields) > 0 {
 		keep := func(field string) bool {
@@ -138,6 +140,15 @@ func (t *Table) Finish() {
 		t.Stream.Fields[i] = c.Field
 	}
 	t.Stream.TrackFields = TrackFields(t.Columns)
+	t.Stream.FoldKeys = t.Stream.FoldKeys || t.foldsKeys()
+}
+
+// foldsKeys tells whether keys differ by more than letter case only.
+func (t *Table) foldsKeys() bool {
+	return slices.ContainsFunc(t.Stream.Key, func(name string) bool {
+		c := t.Column(name)
+		return c != nil && c.Folds
+	})
 }
 
 // IsTime tells whether a field of that type can be a "last modified" time by itself.

@@ -80,7 +80,7 @@ func (s *Store) DeleteRuns(ctx context.Context, before time.Time) error {
 	}
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.runs, func(_ int64, r *run) bool {
-		return r.State != lockstep.Running && r.Ended.Before(before)
+		return r.State != lockstep.Running && r.Kind != lockstep.SchemaRun && r.Ended.Before(before)
 	})
 	return nil
 }

@@ -125,6 +125,26 @@ func (t *tx) rowsByKey(f *flow, keys []lockstep.Key) (map[lockstep.Key]*row, err
 	return found, err
 }
 
+// rowsOf finds the rows of leases by their IDs: nearly all are as they were when they were leased, so the file is not
+// asked for them again.
+func (t *tx) rowsOf(closing []closure) (map[int64]*row, error) {
+	byID := make(map[int64]*row, len(closing))
+	var asked []int64
+	for _, c := range closing {
+		if c.row == nil {
+			asked = append(asked, c.entry)
+			continue
+		}
+		r := *c.row // the lease's own stays as it is: what follows may be undone
+		byID[r.id] = &r
+	}
+	rows, err := t.rowsByID(asked, "")
+	for _, r := range rows {
+		byID[r.id] = r
+	}
+	return byID, err
+}
+
 // rowsByID finds entries by their IDs, in no order.
 func (t *tx) rowsByID(ids []int64, with string) ([]*row, error) {
 	out := make([]*row, 0, len(ids))
@@ -167,6 +187,7 @@ func (t *tx) save(rows []*row) error {
 			t.count(r.flow, r.state, 1)
 			continue
 		}
+		t.changed(r.id)
 		if _, err := t.execArgs(updateRow, append(r.values(nil), number(r.id))); err != nil {
 			return err
 		}
@@ -189,6 +210,13 @@ func (t *tx) save(rows []*row) error {
 		t.dueAt(r.flow, r.notBefore)
 	}
 	return err
+}
+
+// changed notes that what a lease knows of its entry's row is out of date. It needs no undo: the file is asked then.
+func (t *tx) changed(id int64) {
+	if l := t.s.leases[id]; l != nil {
+		l.row = nil
+	}
 }
 
 // moved keeps the counts and the due time of the row's flow.

@@ -95,10 +95,10 @@ func scanRun(v cells) (lockstep.Run, error) {
 	return r, nil
 }
 
-// DeleteRuns forgets ended runs older than before.
+// DeleteRuns forgets ended runs older than before, but those that note a schema.
 func (s *Store) DeleteRuns(ctx context.Context, before time.Time) error {
 	return s.change(ctx, func(t *tx) error {
-		old := "SELECT id FROM run_rows WHERE state <> 'running' AND ended < ?"
+		old := "SELECT id FROM run_rows WHERE state <> 'running' AND kind <> 'schema' AND ended < ?"
 		for _, query := range []string{"DELETE FROM flight_rows WHERE run IN (" + old + ")", "DELETE FROM chunk_rows WHERE run IN (" + old + ")",
 			"DELETE FROM run_rows WHERE id IN (" + old + ")"} {
 			if _, err := t.exec(query, before.UnixMicro()); err != nil {

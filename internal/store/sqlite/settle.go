@@ -57,10 +57,8 @@ type closure struct {
 }
 
 func (t *tx) settle(closing []closure) error {
-	ids := make([]int64, len(closing))
 	byFlow, hints := map[*flow]*linkWork{}, map[*flow][]lockstep.Change{}
-	for i, c := range closing {
-		ids[i] = c.entry
+	for _, c := range closing {
 		w := byFlow[c.flow]
 		if w == nil {
 			w = &linkWork{}
@@ -76,15 +74,11 @@ func (t *tx) settle(closing []closure) error {
 			return err
 		}
 	}
-	rows, err := t.rowsByID(ids, "")
+	rows, err := t.rowsOf(closing)
 	if err != nil {
 		return err
 	}
-	byID := make(map[int64]*row, len(rows))
-	for _, r := range rows {
-		byID[r.id] = r
-	}
-	if err := t.close(closing, byID); err != nil {
+	if err := t.close(closing, rows); err != nil {
 		return err
 	}
 	for f, w := range byFlow {

@@ -232,6 +232,8 @@ var pageRows = []row{
 	}},
 	{"old runs are deleted with what is left of their pages, running ones stay", func(b *bench) {
 		running, ended := b.startRun(), b.startRun()
+		schema, err := b.s.StartRun(b.ctx, lockstep.Run{Flow: "f", Kind: lockstep.SchemaRun, State: lockstep.Finished, Started: time.Now(), Ended: time.Now(), Place: lockstep.Position(`{"a":1}`)})
+		b.ok(err)
 		b.begin(ended, b.mark(), []lockstep.Change{up("a", 1)}, true)
 		ended.State, ended.Ended = lockstep.Interrupted, time.Now()
 		b.ok(b.s.SaveRun(b.ctx, ended))
@@ -239,9 +241,12 @@ var pageRows = []row{
 		b.ok(b.s.DeleteRuns(b.ctx, ended.Ended))
 		b.left(ended, "a")
 		b.ok(b.s.DeleteRuns(b.ctx, time.Now()))
-		_, _, err := b.s.Resume(b.ctx, ended.ID)
+		_, _, err = b.s.Resume(b.ctx, ended.ID)
 		b.refused(err, lockstep.CodeInvariant)
 		b.left(running)
+		kept, err := b.s.Runs(b.ctx, lockstep.RunQuery{Flow: "f", Kind: lockstep.SchemaRun})
+		b.ok(err)
+		same(b, len(kept) == 1 && kept[0].ID == schema.ID && string(kept[0].Place) == `{"a":1}`, true)
 		b.reopen()
 		third := b.startRun()
 		same(b, third.ID > ended.ID, true)

@@ -1,0 +1,265 @@
+package wal
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// Options say how a stream is read.
+type Options struct {
+	Command string        // START_REPLICATION …
+	Beat    time.Duration // how often the server is told that we live
+	Largest int           // the longest message that is held whole
+	Held    int           // about how many bytes may wait to be taken
+}
+
+// silence is how long the server may say nothing, although it is asked with every beat.
+const silence = 3 * time.Minute
+
+// Stream is a running replication. Two goroutines belong to it, which Close waits for: one reads what the server sends
+// until enough waits to be taken, the other tells the server that we live, so that it bears with us for as long as
+// whoever takes the messages is busy.
+type Stream struct {
+	conn net.Conn
+	in   frames
+	o    Options
+
+	mu      sync.Mutex
+	space   *sync.Cond // signalled when messages were taken
+	queue   []Message
+	taken   int // of queue
+	held    int // bytes in queue
+	rows    int // messages in queue that are not Alive
+	ended   bool
+	err     error
+	waiting chan struct{} // closed when something comes; nil where nobody waits
+
+	out       sync.Mutex // of the sending side
+	sent      time.Time
+	told      LSN // the confirmed place that was sent last
+	received  LSN // under mu
+	confirmed LSN // under mu
+
+	stop chan struct{}
+	done sync.WaitGroup
+}
+
+// Start takes the connection over and starts replication.
+func Start(ctx context.Context, conn *pgconn.PgConn, o Options) (*Stream, error) {
+	raw, err := conn.Hijack()
+	if err != nil {
+		return nil, err
+	}
+	s := &Stream{conn: raw.Conn, o: o, stop: make(chan struct{}), in: frames{in: bufio.NewReaderSize(raw.Conn, 64<<10), limit: o.Largest}}
+	s.space = sync.NewCond(&s.mu)
+	if err := s.command(ctx); err != nil {
+		_ = s.conn.Close()
+		return nil, err
+	}
+	s.done.Go(s.read)
+	s.done.Go(s.beat)
+	return s, nil
+}
+
+// command sends the command and waits until the server agrees.
+func (s *Stream) command(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = s.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	ask, err := (&pgproto3.Query{String: s.o.Command}).Encode(nil)
+	if err != nil {
+		return err
+	}
+	if _, err := s.conn.Write(ask); err != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	for {
+		kind, body, err := s.in.next()
+		switch {
+		case err != nil:
+			return errors.Join(ctx.Err(), err)
+		case kind == 'E':
+			return serverError(body)
+		case kind == 'W': // CopyBothResponse
+			if !stop() {
+				return ctx.Err()
+			}
+			return nil
+		case kind != 'N' && kind != 'S':
+			return ErrFormat
+		}
+	}
+}
+
+// dataHead is the length of the header in front of the log's data: 'w', start, end, clock.
+const dataHead = 1 + 8 + 8 + 8
+
+func (s *Stream) read() {
+	for {
+		_ = s.conn.SetReadDeadline(time.Now().Add(silence))
+		kind, body, err := s.in.next()
+		switch {
+		case err != nil:
+		case kind == 'E':
+			err = serverError(body)
+		case kind == 'c' || kind == 'Z': // the server ends the stream: it shuts down
+			err = io.EOF
+		case kind == 'd':
+			err = s.data(body)
+		}
+		if err != nil {
+			s.end(err)
+			return
+		}
+	}
+}
+
+func (s *Stream) data(body []byte) error {
+	switch {
+	case len(body) > dataHead && body[0] == 'w':
+		if kind := body[dataHead]; wanted(kind) {
+			s.push(Message{Kind: kind, Body: body[dataHead+1:]}, LSN(binary.BigEndian.Uint64(body[1:])))
+		}
+	case len(body) == 1+8+8+1 && body[0] == 'k':
+		end := LSN(binary.BigEndian.Uint64(body[1:]))
+		s.push(Message{Kind: Alive, LSN: end}, end)
+		if body[17] == 1 {
+			s.send(false)
+		}
+	default:
+		return ErrFormat
+	}
+	return nil
+}
+
+func wanted(kind byte) bool {
+	switch kind {
+	case Begin, Commit, Relation, Insert, Update, Delete, Truncate:
+		return true
+	}
+	return false // origins, types
+}
+
+// push adds a message. It waits while too much waits to be taken.
+func (s *Stream) push(m Message, at LSN) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.received = max(s.received, at)
+	if s.ended { // being closed: what still comes is read and dropped
+		return
+	}
+	last := len(s.queue) - 1
+	switch {
+	case last < s.taken: // nothing waits
+	case m.Kind == Alive && s.queue[last].Kind == Alive:
+		s.queue[last] = m
+		return
+	case m.Kind == Commit && s.queue[last].Kind == Begin: // a transaction without a row of ours, before PostgreSQL 15
+		if c, err := ParseCommit(m.Body); err == nil {
+			s.held -= s.queue[last].size()
+			s.queue, s.rows = s.queue[:last], s.rows-1
+			m = Message{Kind: Alive, LSN: c.End}
+		}
+	}
+	for s.held >= s.o.Held && !s.ended {
+		s.space.Wait()
+	}
+	s.queue = append(s.queue, m)
+	s.held += m.size()
+	if m.Kind != Alive {
+		s.rows++
+	}
+	s.wake()
+}
+
+// wake tells those who wait; mu is held.
+func (s *Stream) wake() {
+	if s.waiting != nil {
+		close(s.waiting)
+		s.waiting = nil
+	}
+}
+
+// Next takes the oldest message; ok is false where none waits.
+func (s *Stream) Next() (m Message, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken == len(s.queue) {
+		return m, false
+	}
+	m = s.queue[s.taken]
+	s.queue[s.taken] = Message{}
+	s.taken++
+	full := s.held >= s.o.Held
+	s.held -= m.size()
+	if m.Kind != Alive {
+		s.rows--
+	}
+	switch {
+	case s.taken == len(s.queue):
+		s.queue, s.taken = s.queue[:0], 0
+	case s.taken >= 4096 && s.taken > len(s.queue)/2:
+		n := copy(s.queue, s.queue[s.taken:])
+		clear(s.queue[n:])
+		s.queue, s.taken = s.queue[:n], 0
+	}
+	if full && s.held < s.o.Held {
+		s.space.Signal()
+	}
+	return m, true
+}
+
+// Pending tells whether a message waits that is not just Alive, or the stream has ended; else the channel is closed
+// when any message comes, or the stream ends.
+func (s *Stream) Pending() (bool, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rows > 0 || s.ended, s.wait()
+}
+
+// More is closed when a message comes or the stream ends; it is nil, with ok, where one waits already.
+func (s *Stream) More() (wait <-chan struct{}, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken < len(s.queue) {
+		return nil, true
+	}
+	return s.wait(), false
+}
+
+func (s *Stream) wait() <-chan struct{} {
+	if s.ended {
+		closed := make(chan struct{})
+		close(closed)
+		return closed
+	}
+	if s.waiting == nil {
+		s.waiting = make(chan struct{})
+	}
+	return s.waiting
+}
+
+// Err is why the stream ended, nil while it runs. Messages may still wait.
+func (s *Stream) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func (s *Stream) end(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.ended, s.err = true, err
+	}
+	s.space.Broadcast()
+	s.wake()
+}

@@ -153,6 +153,7 @@ func (s *System) logRemove(ctx context.Context, r lockstep.Read, dry bool) (stri
 		f.stop()
 		f.mu.Unlock()
 	}
+	s.forget()
 	var oid uint32
 	t, err := s.table(ctx, r.Stream)
 	if err == nil {

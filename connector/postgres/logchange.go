@@ -40,9 +40,14 @@ func newLogChanger(f *logFeed, r lockstep.Read, p *sqlkit.Plan, l lockstep.Limit
 	return c
 }
 
+// use makes the rows by a plan. The decoder stays with the feed: its buffers serve many small pages.
 func (c *logChanger) use(p *sqlkit.Plan) {
 	c.plan, c.cells = p, make([][]byte, len(p.Columns))
-	c.d = newDecoder(&query{plan: p, large: sqlkit.MaxRecord(c.feed.sys.options.MaxRecord, c.limit)})
+	if d := c.feed.decoder; d == nil || d.q.plan != p {
+		c.feed.decoder = newDecoder(&query{plan: p})
+	}
+	c.d = c.feed.decoder
+	c.d.q.large = sqlkit.MaxRecord(c.feed.sys.options.MaxRecord, c.limit)
 }
 
 func (c *logChanger) oid() uint32 { return c.plan.Table.Info.(tableInfo).oid }

@@ -28,12 +28,13 @@ type logFeed struct {
 	mu     sync.Mutex // of all below
 	stream *wal.Stream
 	logReading
-	before logReading    // as it was when the last page began
-	taken  []wal.Message // what the last page was made of
-	again  []wal.Message // messages to be read before those of the stream
-	fill   wal.LSN       // pages before it are read full: they may have been read before
-	acked  wal.LSN
-	remake bool // the slot cannot be read from where it stands
+	before  logReading    // as it was when the last page began
+	taken   []wal.Message // what the last page was made of
+	again   []wal.Message // messages to be read before those of the stream
+	fill    wal.LSN       // pages before it are read full: they may have been read before
+	acked   wal.LSN
+	decoder *decoder
+	remake  bool // the slot cannot be read from where it stands
 }
 
 // logReading is how far the messages have been understood.

@@ -38,7 +38,8 @@ type Stream struct {
 	queue   []Message
 	taken   int // of queue
 	held    int // bytes in queue
-	rows    int // messages in queue that are not Alive
+	whole   int // ends of transactions in queue
+	fresh   int // bytes that came since somebody was woken
 	ended   bool
 	err     error
 	waiting chan struct{} // closed when something comes; nil where nobody waits
@@ -165,7 +166,7 @@ func (s *Stream) push(m Message, at LSN) {
 	case m.Kind == Commit && s.queue[last].Kind == Begin: // a transaction without a row of ours, before PostgreSQL 15
 		if c, err := ParseCommit(m.Body); err == nil {
 			s.held -= s.queue[last].size()
-			s.queue, s.rows = s.queue[:last], s.rows-1
+			s.queue = s.queue[:last]
 			m = Message{Kind: Alive, LSN: c.End}
 		}
 	}
@@ -174,14 +175,21 @@ func (s *Stream) push(m Message, at LSN) {
 	}
 	s.queue = append(s.queue, m)
 	s.held += m.size()
-	if m.Kind != Alive {
-		s.rows++
+	s.fresh += m.size()
+	if m.Kind == Commit {
+		s.whole++
 	}
-	s.wake()
+	if m.Kind == Commit || m.Kind == Alive || s.fresh >= enough {
+		s.wake()
+	}
 }
+
+// enough is how much of a transaction is worth waking somebody before its end is there: each row by itself is not.
+const enough = 64 << 10
 
 // wake tells those who wait; mu is held.
 func (s *Stream) wake() {
+	s.fresh = 0
 	if s.waiting != nil {
 		close(s.waiting)
 		s.waiting = nil
@@ -200,8 +208,8 @@ func (s *Stream) Next() (m Message, ok bool) {
 	s.taken++
 	full := s.held >= s.o.Held
 	s.held -= m.size()
-	if m.Kind != Alive {
-		s.rows--
+	if m.Kind == Commit {
+		s.whole--
 	}
 	switch {
 	case s.taken == len(s.queue):
@@ -217,15 +225,16 @@ func (s *Stream) Next() (m Message, ok bool) {
 	return m, true
 }
 
-// Pending tells whether a message waits that is not just Alive, or the stream has ended; else the channel is closed
-// when any message comes, or the stream ends.
+// Pending tells whether it is worth to take messages: there is a whole transaction, much of one, or the end of the
+// stream. Else the channel is closed when that may have changed.
 func (s *Stream) Pending() (bool, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rows > 0 || s.ended, s.wait()
+	return s.whole > 0 || s.held >= enough || s.ended, s.wait()
 }
 
-// More is closed when a message comes or the stream ends; it is nil, with ok, where one waits already.
+// More is closed when the end of a transaction comes, or much of one, or the stream ends; it is nil, with ok, where a
+// message waits already.
 func (s *Stream) More() (wait <-chan struct{}, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

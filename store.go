@@ -247,6 +247,7 @@ type PageEnd struct {
 	Unlink []Link
 	Failed []Outcome // records that become queue entries: Delivery.Change and the verdict count
 	Queue  []Change  // changes that go by the queue: deletes, mostly
+	Ahead  bool      // the page behind was begun already: what was begun last stays in flight
 }
 
 // PageWrite is a record that a page of a full run wants to write.
@@ -281,7 +282,8 @@ type Pages interface {
 	// queue instead; one with an older entry gives that entry its image as a new generation. The keys to send are
 	// saved as in flight, with their target keys, so that a resumed run knows what it may have written (law 5).
 	BeginPage(ctx context.Context, run int64, flow string, since Seq, writes []PageWrite) (send []bool, err error)
-	// SettlePage saves links, entries, bitmap and place, and clears what was in flight: all or nothing.
+	// SettlePage saves links, entries, bitmap and place, and clears what was in flight: all or nothing. Pages are begun
+	// and settled in their order; one may be begun before the page before it is settled (PageEnd.Ahead).
 	SettlePage(ctx context.Context, flow string, end PageEnd) error
 	// Resume is what an unfinished run left: the records in flight and its bitmap.
 	Resume(ctx context.Context, run int64) (inFlight []InFlight, seen []Chunk, err error)

@@ -55,9 +55,11 @@ type fullRun struct {
 	row   lockstep.Run
 	place place
 	seen  *bitmap
-	slabs chan []item     // of pages that are done
-	saved time.Time       // when the place was settled last
-	sure  lockstep.Counts // as they were then
+	slabs chan []item // of pages that are done
+	// sighted are the chunks of seen as they were at the last page that is done, and were not saved yet.
+	sighted map[int64]lockstep.Chunk
+	saved   time.Time       // when the place was settled last
+	sure    lockstep.Counts // as they were then
 }
 
 // Full runs or resumes a full sync of a flow: it reads the whole source, sends what differs from the links, and

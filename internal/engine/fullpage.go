@@ -3,14 +3,14 @@ package engine
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
 )
 
 // fullPage is a page between the goroutines of a full run: one reads the source, one looks up links and maps, one
-// writes and settles. A page is handed over only to a goroutine that is free, so there are three in memory (law 11).
+// begins, writes and settles. A page is handed over only to a goroutine that is free, and the last has two in hand, so
+// there are four in memory (law 11).
 type fullPage struct {
 	since   lockstep.Seq // the store's sequence before the page was read
 	changes []lockstep.Change
@@ -19,52 +19,6 @@ type fullPage struct {
 	next    lockstep.Position
 	more    bool
 	err     error
-}
-
-// scan reads the source to its end, and writes and settles what differs, page by page in order.
-func (r *fullRun) scan(ctx context.Context) error {
-	readCtx, cancel := context.WithCancel(ctx)
-	read, pages := make(chan *fullPage), make(chan *fullPage)
-	var wg sync.WaitGroup
-	from := lockstep.Position(r.place.From)
-	if r.place.From == "" {
-		from = nil
-	}
-	deep, light := r.place.Deep, r.place.Light // the place is the writing goroutine's
-	wg.Go(func() { r.read(readCtx, from, light, read) })
-	r.slabs = make(chan []item, 3)
-	wg.Go(func() { r.prepareAll(readCtx, deep, light, read, pages) })
-	defer wg.Wait()
-	defer cancel()
-	for p := range pages {
-		if p.err != nil {
-			return p.err
-		}
-		if err := r.page(context.WithoutCancel(ctx), p); err != nil {
-			return err
-		}
-		clear(p.slab)
-		select {
-		case r.slabs <- p.slab:
-		default:
-		}
-		r.observe()
-		if !p.more {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return r.interrupted(ctx)
-		}
-	}
-	return ctx.Err()
-}
-
-// interrupted saves the place before the run is left in good order.
-func (r *fullRun) interrupted(ctx context.Context) error {
-	if err := r.settle(context.WithoutCancel(ctx), lockstep.PageEnd{}); err != nil {
-		return err
-	}
-	return ctx.Err()
 }
 
 // read is the reading goroutine.
@@ -171,38 +125,6 @@ func (r *fullRun) doubled(items []*item, last *map[lockstep.Key]*item) {
 	*last = here
 }
 
-// page writes what differs in a page and settles it.
-func (r *fullRun) page(ctx context.Context, p *fullPage) error {
-	before, counts := r.place, r.row.Counts
-	var end lockstep.PageEnd
-	for _, it := range p.items {
-		r.sight(it)
-	}
-	unlock, err := r.bringPage(ctx, p, &end)
-	defer unlock()
-	if err != nil {
-		return err
-	}
-	r.row.Counts.Read += int64(len(p.items))
-	r.place.From = string(p.next)
-	if !p.more {
-		r.place.Phase = phaseDeletes
-	}
-	sys := r.collect(p.items, &end)
-	if sys != nil { // the page is read again: only what is certain is kept of it
-		r.place, r.row.Counts = before, counts
-	}
-	if len(end.Links)+len(end.Unlink)+len(end.Failed)+len(end.Queue) > 0 || !p.more || sys != nil || time.Since(r.saved) > settleEvery {
-		if err := r.settle(ctx, end); err != nil {
-			return err
-		}
-	}
-	if sys != nil {
-		return sys
-	}
-	return nil
-}
-
 // leaves tells whether a record that was linked before the run began is not in the set any more. It counts as not
 // seen, so that the brake holds a filter that leaves too much out (law 9).
 func (r *fullRun) leaves(it *item) bool {
@@ -216,18 +138,18 @@ func (r *fullRun) sight(it *item) {
 	}
 }
 
-// bringPage takes the records that differ through the rest of the stages.
-func (r *fullRun) bringPage(ctx context.Context, p *fullPage, end *lockstep.PageEnd) (unlock func(), err error) {
-	unlock = func() {}
+// bringPage takes the records that differ through the stages up to the write. It must not write itself: the page before
+// may have to be read again, and then this one is, too.
+func (r *fullRun) bringPage(ctx context.Context, p *pageInHand) error {
 	hint := func(it *item) {
 		it.done("queued")
-		end.Queue = append(end.Queue, lockstep.Change{Record: lockstep.Record{Key: it.key()}, Hint: true})
+		p.end.Queue = append(p.end.Queue, lockstep.Change{Record: lockstep.Record{Key: it.key()}, Hint: true})
 	}
 	for _, it := range p.items {
 		switch {
 		case it.change.Fault != nil: // it could not be read: parked under its place, also where it was parked before
 			it.done("unreadable")
-			end.Queue = append(end.Queue, it.change)
+			p.end.Queue = append(p.end.Queue, it.change)
 		case it.again:
 			hint(it)
 		case it.out != nil && it.open && it.out.Verdict != lockstep.Done:
@@ -244,7 +166,7 @@ func (r *fullRun) bringPage(ctx context.Context, p *fullPage, end *lockstep.Page
 	}
 	items := live(p.items)
 	if len(items) == 0 {
-		return unlock, nil
+		return nil
 	}
 	r.lookups(items)
 	r.lookAt(ctx, items)
@@ -253,16 +175,13 @@ func (r *fullRun) bringPage(ctx context.Context, p *fullPage, end *lockstep.Page
 		r.judgeEdits(items)
 		items = live(items)
 	}
-	unlock = r.lock(items, hint)
+	p.unlock = r.lock(items, hint)
 	if err := r.claim(ctx, live(items)); err != nil { // under the locks: a delivery may claim the same just now (law 3)
-		return unlock, err
+		return err
 	}
-	items, err = r.begin(ctx, p.since, live(items))
-	if err != nil {
-		return unlock, err
-	}
-	r.write(ctx, items)
-	return unlock, nil
+	var err error
+	p.send, err = r.begin(ctx, p.since, live(items))
+	return err
 }
 
 // begin saves what is about to be written and leaves out what the queue takes over.
@@ -375,11 +294,21 @@ func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
 
 // settle saves what a page came to together with the run's place: the third atomic step.
 func (r *fullRun) settle(ctx context.Context, end lockstep.PageEnd) error {
-	end.Run, end.Seen = r.row, r.seen.changed()
+	end.Run = r.row
+	if r.sighted == nil {
+		r.sighted = map[int64]lockstep.Chunk{}
+	}
+	for _, c := range r.seen.changed() {
+		r.sighted[c.No] = c
+	}
+	for _, c := range r.sighted {
+		end.Seen = append(end.Seen, c)
+	}
 	end.Run.Place = r.place.encode()
 	if err := r.store.SettlePage(ctx, r.flow.Name, end); err != nil {
 		return fmt.Errorf("settle page: %w", err)
 	}
+	clear(r.sighted)
 	r.row.Place, r.sure = end.Run.Place, end.Run.Counts
 	r.flow.state.moves.Add(1)
 	r.saved = time.Now()

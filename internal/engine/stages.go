@@ -20,7 +20,7 @@ type worker struct {
 	maps *mapping.Worker
 	// prints is nil where the flow has none. Like maps it is for one goroutine.
 	prints *image.Printer
-	run  int64 // the run that its work counts to, 0 for none
+	run    int64 // the run that its work counts to, 0 for none
 }
 
 func (e *Engine) worker(f *Flow, run int64) *worker {

@@ -13,6 +13,7 @@ import (
 type run struct {
 	lockstep.Run
 	inFlight []lockstep.InFlight
+	begun    int // how many of them by the page that was begun last
 	seen     map[int64][]byte
 }
 
@@ -105,7 +106,7 @@ func (s *Store) BeginPage(ctx context.Context, id int64, name string, since lock
 	if r == nil {
 		return nil, lockstep.Faultf(lockstep.CodeInvariant, "there is no run %d", id)
 	}
-	send := make([]bool, len(writes))
+	send, before := make([]bool, len(writes)), len(r.inFlight)
 	for i, w := range writes {
 		key := w.Change.Record.Key
 		switch {
@@ -123,6 +124,9 @@ func (s *Store) BeginPage(ctx context.Context, id int64, name string, since lock
 			s.touch(f, key)
 		}
 	}
+	if n := len(r.inFlight); n > before {
+		r.begun = n - before
+	}
 	s.wake()
 	return send, nil
 }
@@ -138,7 +142,11 @@ func (s *Store) SettlePage(ctx context.Context, name string, end lockstep.PageEn
 		return err
 	}
 	r := s.runs[end.Run.ID]
-	r.inFlight = nil
+	if end.Ahead {
+		r.inFlight = slices.Clone(r.inFlight[len(r.inFlight)-r.begun:])
+	} else {
+		r.inFlight, r.begun = nil, 0
+	}
 	for _, c := range end.Seen {
 		r.seen[c.No] = slices.Clone(c.Bits)
 	}

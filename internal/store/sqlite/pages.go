@@ -10,7 +10,9 @@ import (
 
 var (
 	insertFlight = "INSERT INTO flight_rows VALUES (?, ?)"
-	insertChunk  = "INSERT INTO chunk_rows VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET bits = excluded.bits"
+	// The newest row is of the page that was begun last.
+	clearFlight = "DELETE FROM flight_rows WHERE run = ?1 AND NOT (?2 AND rowid = (SELECT MAX(rowid) FROM flight_rows WHERE run = ?1))"
+	insertChunk = "INSERT INTO chunk_rows VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET bits = excluded.bits"
 )
 
 // BeginPage says which of the page's records to send, and saves their keys as in flight.
@@ -122,7 +124,7 @@ func (s *Store) SettlePage(ctx context.Context, name string, end lockstep.PageEn
 		if err := t.saveRun(end.Run); err != nil {
 			return err
 		}
-		if _, err := t.exec("DELETE FROM flight_rows WHERE run = ?", end.Run.ID); err != nil {
+		if _, err := t.exec(clearFlight, end.Run.ID, end.Ahead); err != nil {
 			return err
 		}
 		for _, c := range end.Seen {

@@ -66,6 +66,23 @@ var pageRows = []row{
 		b.left(r)
 		same(b, b.find("f", "a", "b"), "a=a b=B")
 	}},
+	{"a page that was begun before the one before it is settled stays in flight", func(b *bench) {
+		r := b.startRun()
+		b.begin(r, b.mark(), []lockstep.Change{up("a", 1), up("b", 1)}, true, true)
+		b.begin(r, b.mark(), []lockstep.Change{up("c", 1)}, true)
+		b.left(r, "a", "b", "c")
+		b.reopen()
+		b.left(r, "a", "b", "c")
+		b.settlePage(lockstep.PageEnd{Run: r, Links: []lockstep.Link{ab("a", "a"), ab("b", "b")}, Ahead: true})
+		b.left(r, "c")
+		b.reopen()
+		b.left(r, "c")
+		b.begin(r, b.mark(), []lockstep.Change{up("d", 1), up("e", 1)}, true, true)
+		b.settlePage(lockstep.PageEnd{Run: r, Links: []lockstep.Link{ab("c", "c")}, Ahead: true})
+		b.left(r, "d", "e")
+		b.settlePage(lockstep.PageEnd{Run: r})
+		b.left(r)
+	}},
 	{"what was appended since the mark becomes a hint", func(b *bench) {
 		r := b.startRun()
 		since := b.mark()

@@ -34,9 +34,7 @@ type created struct{ lockstep.Stream }
 func (b *builder) build(flows []*config.Flow) ([]*engine.Flow, error) {
 	b.missing, b.links = map[stream]*created{}, map[string][]string{}
 	var out []*engine.Flow
-	for _, f := range flows {
-		b.derive(f)
-	}
+	b.deriveAll(flows)
 	for _, f := range flows {
 		if flow := b.flow(f); flow != nil {
 			out = append(out, flow)
@@ -100,6 +98,9 @@ func (b *builder) flow(f *config.Flow) *engine.Flow {
 	if b.missing[stream{f.To.System, f.To.Stream}] != nil {
 		out.Target = absent{}
 	}
+	if b.missing[stream{f.From.System, f.From.Stream}] != nil {
+		out.Source = absent{}
+	}
 	if per := f.Deliver.Rate.PerSecond(); per > 0 {
 		out.Rate = rate.NewLimiter(rate.Limit(per), max(1, f.Deliver.Batch))
 	}
@@ -153,7 +154,7 @@ func (b *builder) source(f *config.Flow) *lockstep.Stream {
 		b.report(f, "from.system", lockstep.CodeCannot, "", "the system %s cannot be read", f.From.System)
 		return nil
 	}
-	s := sys.stream(f.From.Stream)
+	s := b.sourceStream(f)
 	if s == nil {
 		hint := hintOf(f.From.Stream, streamNames(sys))
 		b.report(f, "from.stream", lockstep.CodeNoStream, hint, "the system %s has no stream %q", f.From.System, f.From.Stream)

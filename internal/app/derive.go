@@ -13,6 +13,39 @@ import (
 	"github.com/lockstep-sync/lockstep/value"
 )
 
+// deriveAll describes all streams that are to be created. A flow may read what another one fills: in a chain each
+// stream is told by the one before it.
+func (b *builder) deriveAll(flows []*config.Flow) {
+	for left := flows; len(left) > 0; {
+		var next []*config.Flow
+		for _, f := range left {
+			if b.sourceStream(f) == nil {
+				next = append(next, f)
+			}
+		}
+		for _, f := range left {
+			if !slices.Contains(next, f) {
+				b.derive(f)
+			}
+		}
+		if len(next) == len(left) {
+			return // flow says what is missing
+		}
+		left = next
+	}
+}
+
+// sourceStream is the stream that a flow reads, as it is or as it will be made; nil where there is none.
+func (b *builder) sourceStream(f *config.Flow) *lockstep.Stream {
+	if s := b.systems[f.From.System].stream(f.From.Stream); s != nil {
+		return s
+	}
+	if c := b.missing[stream{f.From.System, f.From.Stream}]; c != nil {
+		return &c.Stream
+	}
+	return nil
+}
+
 // derive describes the target stream of a flow that is to be created: the fields of its mapping with the types of the
 // source, and the source's key under its new names. Flows that fill one stream add to it.
 func (b *builder) derive(f *config.Flow) {
@@ -24,7 +57,7 @@ func (b *builder) derive(f *config.Flow) {
 		b.report(f, "to.create", lockstep.CodeCannot, "make the stream yourself", "the system %s cannot create streams", f.To.System)
 		return
 	}
-	from := b.systems[f.From.System].stream(f.From.Stream)
+	from := b.sourceStream(f)
 	if from == nil || len(from.Key) == 0 {
 		return // flow says why
 	}
@@ -85,8 +118,12 @@ func (b *builder) inOrder() []stream {
 	})
 }
 
-// absent is a target stream that is not there yet, for those who only look: it is empty and cannot be written.
+// absent is a stream that is not there yet, for those who only look: it is empty and cannot be written.
 type absent struct{}
+
+func (absent) Changes(_ context.Context, r lockstep.Read, _ lockstep.Position, _ lockstep.Limit) (lockstep.Page, error) {
+	return lockstep.Page{}, lockstep.Faultf(lockstep.CodeNoStream, "the stream is not there yet").On(lockstep.About{Stream: r.Stream})
+}
 
 func (absent) Fetch(context.Context, lockstep.Read, []lockstep.Key) ([]lockstep.Record, error) {
 	return nil, nil

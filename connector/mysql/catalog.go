@@ -219,6 +219,9 @@ func (c *catalog) finish() {
 			primary = nil
 		}
 		t.ChooseKey(primary)
+		if slices.ContainsFunc(t.Stream.Key, func(name string) bool { return info.columns[name].base == "set" }) {
+			t.Stream.Key = nil // a set has no text that the server orders it by
+		}
 		t.Stream.ServerKeys = len(t.Stream.Key) == 1 && info.columns[t.Stream.Key[0]].auto
 		for i := range t.Columns {
 			t.Stream.CaseFoldText = t.Stream.CaseFoldText || t.Columns[i].Folds

@@ -69,7 +69,7 @@ func (s *System) now(ctx context.Context) (sqlkit.Horizon, error) {
 		return sqlkit.Horizon{}, err
 	}
 	defer conn.release()
-	return conn.horizon(ctx, nil)
+	return s.horizon(ctx, conn, nil)
 }
 
 // begin takes a horizon and says where a sweep from the last one begins.
@@ -79,7 +79,7 @@ func (s *System) begin(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Column
 		return nil, err
 	}
 	defer conn.release()
-	next, err := conn.horizon(ctx, &last)
+	next, err := s.horizon(ctx, conn, &last)
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,8 @@ import (
 // numbers are the faults of the server's error numbers.
 var numbers = map[uint16]lockstep.Code{
 	1062: lockstep.CodeUnique, 1022: lockstep.CodeUnique, 1169: lockstep.CodeUnique, 1586: lockstep.CodeUnique, 1761: lockstep.CodeUnique, 1762: lockstep.CodeUnique,
-	1452: lockstep.CodeReference, 1216: lockstep.CodeReference,
-	1451: lockstep.CodeConstraint, 1217: lockstep.CodeConstraint, 1048: lockstep.CodeConstraint, 1364: lockstep.CodeConstraint, 1263: lockstep.CodeConstraint,
+	1452: lockstep.CodeReference, 1216: lockstep.CodeReference, 1451: lockstep.CodeReference, 1217: lockstep.CodeReference,
+	1048: lockstep.CodeConstraint, 1364: lockstep.CodeConstraint, 1263: lockstep.CodeConstraint,
 	4025: lockstep.CodeConstraint, 3819: lockstep.CodeConstraint, 1644: lockstep.CodeConstraint, 1369: lockstep.CodeConstraint, 1526: lockstep.CodeConstraint,
 	1264: lockstep.CodeValue, 1265: lockstep.CodeValue, 1292: lockstep.CodeValue, 1366: lockstep.CodeValue, 1367: lockstep.CodeValue, 1406: lockstep.CodeValue,
 	1411: lockstep.CodeValue, 1416: lockstep.CodeValue, 1690: lockstep.CodeValue, 1300: lockstep.CodeValue, 3140: lockstep.CodeValue, 3141: lockstep.CodeValue,
@@ -107,7 +107,7 @@ func uniqueKey(message string) string {
 // told is a message without values: what the server says of columns and constraints, or our own words.
 func told(e *mysql.MySQLError, code lockstep.Code) string {
 	switch e.Number {
-	case 1048, 1364, 1264, 1265, 1406, 1451, 1217, 4025, 3819, 1263, 1416: // these name columns and constraints only
+	case 1048, 1364, 1264, 1265, 1406, 4025, 3819, 1263, 1416: // these name columns and constraints only
 		return e.Message
 	case 1644:
 		return "the database refused the write by a rule of its own"

@@ -49,7 +49,7 @@ func (connector) Open(_ context.Context, s lockstep.Settings) (lockstep.System, 
 	if err != nil {
 		return nil, err
 	}
-	sys := &System{options: sqlkit.ReadOptions(s), database: cfg.DBName, park: s.Text("zero_dates") == "park"}
+	sys := &System{options: sqlkit.ReadOptions(s), database: cfg.DBName, park: s.Text("zero_dates") == "park", counting: make(chan struct{}, 1)}
 	for _, p := range []struct {
 		pool  **sql.DB
 		write bool
@@ -75,6 +75,9 @@ type System struct {
 	facts  *facts // of the server, once connected
 	tables map[string]*sqlkit.Table
 	direct map[string]bool // streams found empty: LOAD DATA goes straight into them
+
+	counting chan struct{} // holds who takes a census
+	counted  *census       // the last one
 }
 
 var (

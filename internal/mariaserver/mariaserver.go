@@ -37,6 +37,7 @@ var Binlog = map[string]string{
 type Server struct {
 	dir  string
 	args []string
+	zone string
 	cred *syscall.Credential // whom it runs as; nil is ourselves
 	cmd  *exec.Cmd           // nil while it does not run
 	done chan error
@@ -60,7 +61,7 @@ func Programs() (server, install string, err error) {
 }
 
 // Start makes a server with the settings given, a later one of a name before an earlier, and waits until it answers.
-// Its superuser is root, without a password; the socket's folder is for the caller and root only.
+// "TZ" is the zone of the machine, as the server sees it. Its superuser is root, without a password; the socket's folder is for the caller and root only.
 func Start(ctx context.Context, settings ...map[string]string) (*Server, error) {
 	program, install, err := Programs()
 	if err != nil {
@@ -80,6 +81,8 @@ func Start(ctx context.Context, settings ...map[string]string) (*Server, error) 
 	for _, some := range settings {
 		maps.Copy(all, some)
 	}
+	s.zone = all["TZ"]
+	delete(all, "TZ")
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		s.args = append(s.args, "--"+strings.ReplaceAll(name, "_", "-")+"="+all[name])
 	}
@@ -141,6 +144,9 @@ func (s *Server) Launch(ctx context.Context) error {
 	defer log.Close()
 	cmd := exec.Command(s.args[0], s.args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
+	if s.zone != "" {
+		cmd.Env = append(os.Environ(), "TZ="+s.zone)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: s.cred}
 	started, done := make(chan error), make(chan error, 1)
 	go func() {

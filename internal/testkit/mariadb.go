@@ -23,7 +23,7 @@ var maria struct {
 
 // mariaSettings are unlike ours where that can matter: the zone of the server's clock is not UTC. The binary log is
 // on, with rows and the names of columns.
-var mariaSettings = map[string]string{"default_time_zone": "-05:00", "local_infile": "ON", "max_connections": "100", "innodb_lock_wait_timeout": "10"}
+var mariaSettings = map[string]string{"TZ": "America/New_York", "local_infile": "ON", "max_connections": "100", "innodb_lock_wait_timeout": "10"}
 
 // MariaDB is the DSN of a fresh, empty database of a private server, which is started once per test binary; use Main.
 // The user is the superuser root. Without MariaDB's programs the test is skipped; with LOCKSTEP_CI=1 it fails.

@@ -12,6 +12,7 @@ import (
 	"github.com/lockstep-sync/lockstep/connector/connectortest"
 	"github.com/lockstep-sync/lockstep/connector/file"
 	"github.com/lockstep-sync/lockstep/connector/memory"
+	"github.com/lockstep-sync/lockstep/connector/mysql"
 	"github.com/lockstep-sync/lockstep/connector/postgres"
 	"github.com/lockstep-sync/lockstep/connector/sqlite"
 	"github.com/lockstep-sync/lockstep/internal/app"
@@ -31,11 +32,13 @@ var heldAs = map[string]map[string]string{
 		"list of text": "json", "list of text with nulls": "json", "list of int": "json",
 	},
 	"postgres": {"uint64": "decimal"}, // so does bigint
+	"mysql":    {"list of text": "json", "list of text with nulls": "json", "list of int": "json"},
 }
 
 // refuses says which samples a system cannot hold at all: each value is parked by itself, with this code.
 var refuses = map[string]map[string]lockstep.Code{
-	"postgres": {"text with NUL": lockstep.CodeValue}, // PostgreSQL has no NUL in texts
+	"postgres": {"text with NUL": lockstep.CodeValue},  // PostgreSQL has no NUL in texts
+	"mysql":    {"float specials": lockstep.CodeValue}, // MariaDB has neither NaN nor infinity
 }
 
 // side is one system of the matrix, as source or as target.
@@ -46,7 +49,7 @@ type side struct {
 	open lockstep.Settings
 }
 
-var kinds = []string{"memory", "sqlite", "postgres", "csv", "jsonl"}
+var kinds = []string{"memory", "sqlite", "postgres", "mysql", "csv", "jsonl"}
 
 func (s side) connect(t *testing.T) lockstep.System {
 	t.Helper()
@@ -57,10 +60,10 @@ func (s side) connect(t *testing.T) lockstep.System {
 	return sys
 }
 
-// sides are the five systems, for one role.
+// sides are the six systems, for one role.
 func (p *place) sides(role string) map[string]side {
 	p.mkdir(role+"-csv", role+"-jsonl")
-	dsn := testkit.Postgres(p.t)
+	dsn, maria := testkit.Postgres(p.t), testkit.MariaDB(p.t)
 	mem := memory.Systems{role: memory.New()}
 	streams, lines := map[string]lockstep.Settings{}, []string{}
 	for _, name := range append([]string{"corpus"}, kinds...) {
@@ -71,6 +74,7 @@ func (p *place) sides(role string) map[string]side {
 		"memory":   {role + "_memory", "{type: memory, name: " + role + "}", mem, lockstep.Settings{"name": role}},
 		"sqlite":   {role + "_sqlite", "{type: sqlite, create: true, path: " + role + ".db}", sqlite.Connector, lockstep.Settings{"path": p.path(role + ".db"), "create": true}},
 		"postgres": {role + "_postgres", fmt.Sprintf("{type: postgres, dsn: %q}", dsn), postgres.Connector, lockstep.Settings{"dsn": dsn}},
+		"mysql":    {role + "_mysql", fmt.Sprintf("{type: mysql, dsn: %q}", maria), mysql.Connector, lockstep.Settings{"dsn": maria}},
 		"csv":      {role + "_csv", "{type: file, path: " + role + "-csv}", file.Connector, lockstep.Settings{"path": p.path(role + "-csv")}},
 		"jsonl": {role + "_jsonl", "{type: file, path: " + role + "-jsonl, streams: {" + strings.Join(lines, ", ") + "}}", file.Connector,
 			lockstep.Settings{"path": p.path(role + "-jsonl"), "streams": streams}},
@@ -171,7 +175,7 @@ func readAll(t *testing.T, s side, stream string) (lockstep.Stream, map[lockstep
 func TestTypesThroughEveryPair(t *testing.T) {
 	p := newPlace(t)
 	from, to := p.sides("from"), p.sides("to")
-	p.conns = []lockstep.Connector{file.Connector, postgres.Connector, sqlite.Connector, memory.Systems{
+	p.conns = []lockstep.Connector{file.Connector, mysql.Connector, postgres.Connector, sqlite.Connector, memory.Systems{
 		"from": from["memory"].conn.(memory.Systems)["from"], "to": to["memory"].conn.(memory.Systems)["to"],
 	}}
 	systems, flows, there := "systems:\n", "flows:\n", map[string][]lockstep.Key{}

@@ -141,39 +141,58 @@ func TestLogLateCommit(t *testing.T) {
 	f.want(got, up(1, "early"))
 }
 
-// A transaction can be in the log before others see it: here its commit waits for a standby that is not there. Guards
-// Snapshot in the first position: by its place in the log alone, it would lie before now.
-func TestLogNowBesideACommitThatNobodySees(t *testing.T) {
-	f := follow(t, goods)
-	admin := connect(t, f.dsn)
-	do(t, admin, `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`, `SELECT pg_reload_conf()`)
+// unseen writes a row whose commit is in the log, and waits for a standby that is not there: nobody sees it before see.
+func (f *logged) unseen(insert string) (see func()) {
+	f.Helper()
+	admin := connect(f.T, f.dsn)
+	do(f.T, admin, `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`, `SELECT pg_reload_conf()`)
 	off := func() {
 		for _, sql := range []string{`ALTER SYSTEM RESET synchronous_standby_names`, `SELECT pg_reload_conf()`} {
-			if _, err := admin.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
-				t.Error(err)
+			if _, err := admin.Exec(context.WithoutCancel(f.Context()), sql); err != nil {
+				f.Error(err)
 			}
 		}
 	}
-	t.Cleanup(off)
-	waiting := connect(t, f.dsn)
+	f.Cleanup(off)
+	waiting := connect(f.T, f.dsn)
 	done := make(chan error, 1)
 	go func() {
-		_, err := waiting.Exec(t.Context(), `INSERT INTO goods VALUES (1, 'unseen')`)
+		_, err := waiting.Exec(f.Context(), insert)
 		done <- err
 	}()
 	for f.one(`SELECT count(*)::text FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()`) == "0" {
 		time.Sleep(5 * time.Millisecond)
 	}
-	if n := f.one(`SELECT count(*)::text FROM goods`); n != "0" {
-		t.Fatalf("the row is seen already: %s", n)
+	return func() {
+		f.Helper()
+		off()
+		if err := <-done; err != nil {
+			f.Fatal(err)
+		}
 	}
+}
+
+// Guards Snapshot in the first position: by its place in the log alone, the commit would lie before now.
+func TestLogNowBesideACommitThatNobodySees(t *testing.T) {
+	f := follow(t, goods)
+	see := f.unseen(`INSERT INTO goods VALUES (1, 'unseen')`)
 	at := f.now()
-	off()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
+	see()
 	got, _ := f.all(at)
 	f.want(got, up(1, "unseen"))
+}
+
+// Guards seen: a delete that others do not see yet would be held against the record that is still there.
+func TestLogHoldsBackWhatNobodySees(t *testing.T) {
+	f := follow(t, goods, `INSERT INTO goods VALUES (1, 'a')`)
+	at := f.now()
+	see := f.unseen(`DELETE FROM goods`)
+	if p := f.page(at, 10); len(p.Changes) != 0 || string(p.Next) != string(at) {
+		t.Errorf("%d changes, next %s", len(p.Changes), p.Next)
+	}
+	see()
+	got, _ := f.all(at)
+	f.want(got, "delete 1")
 }
 
 // What was there before now does not come again, although the slot is behind.
@@ -350,4 +369,32 @@ func TestLogWait(t *testing.T) {
 	}
 	got, _ := f.all(at)
 	f.want(got, up(1, "a"))
+}
+
+// A position gives its page again, in this process and after a start, and never less of it.
+func TestLogTheSamePageAgain(t *testing.T) {
+	f := follow(t, goods)
+	at := f.now()
+	conn := connect(t, f.dsn)
+	for i := range 400 {
+		do(t, conn, fmt.Sprintf(`INSERT INTO goods VALUES (%d, 'a')`, i))
+	}
+	lines := func(p lockstep.Page) (out []string) {
+		for _, c := range p.Changes {
+			out = append(out, line(c))
+		}
+		return out
+	}
+	first := lines(f.page(at, 300))
+	for range 3 {
+		f.want(lines(f.page(at, 300)), first...)
+	}
+	f.want(lines(f.page(at, 7)), first[:7]...)
+	p := f.page(at, 100)
+	f.want(lines(f.page(p.Next, 100)), first[100:200]...)
+	f.want(lines(f.page(p.Next, 100)), first[100:200]...)
+	for range 5 {
+		f.reopen()
+		f.want(lines(f.page(at, 300)), first...)
+	}
 }

@@ -23,6 +23,7 @@ type logChanger struct {
 	plan  *sqlkit.Plan
 	d     *decoder
 	apart []apart
+	xids  []uint32 // of the page, each once
 }
 
 // apart is an upsert with a value that is stored apart and did not come with the row.
@@ -69,7 +70,7 @@ func (c *logChanger) message(ctx context.Context, m wal.Message) (taken bool, er
 		if err != nil {
 			return false, err
 		}
-		if f.at.Commit != 0 && f.at.Rows > f.seen {
+		if f.at.Commit != 0 && f.at.Rows > f.rows {
 			return false, c.lost("the transaction at %s has fewer rows than the position", f.commit)
 		}
 		f.inside, f.when = false, end.At
@@ -108,7 +109,7 @@ func (c *logChanger) begin(body []byte) error {
 	if f.at.Commit != 0 && f.at.Commit != b.Commit {
 		return c.lost("the transaction at %s did not come again", f.at.Commit)
 	}
-	f.inside, f.commit, f.when, f.xid, f.seen = true, b.Commit, b.At, b.XID, 0
+	f.inside, f.commit, f.when, f.xid, f.rows = true, b.Commit, b.At, b.XID, 0
 	f.past = f.at.Snapshot != "" && b.Commit < f.at.Until && visible(f.at.Snapshot, b.XID)
 	return nil
 }
@@ -122,8 +123,8 @@ func (c *logChanger) change(m wal.Message) (taken bool, err error) {
 	if c.row.OID != c.oid() {
 		return true, nil
 	}
-	if f.past || f.at.Commit == f.commit && f.seen < f.at.Rows { // delivered before
-		f.seen++
+	if f.past || f.at.Commit == f.commit && f.rows < f.at.Rows { // delivered before
+		f.rows++
 		return true, nil
 	}
 	rel := f.relation
@@ -135,11 +136,11 @@ func (c *logChanger) change(m wal.Message) (taken bool, err error) {
 		return false, c.lost("the table's replica identity does not hold the stream's key: `lockstep track install` sets it")
 	}
 	if !c.put(m) {
-		f.at.Commit, f.at.Rows = f.commit, f.seen
+		f.at.Commit, f.at.Rows = f.commit, f.rows
 		return false, nil
 	}
-	f.seen++
-	f.at.Commit, f.at.Rows, f.at.Half = f.commit, f.seen, false
+	f.rows++
+	f.at.Commit, f.at.Rows, f.at.Half = f.commit, f.rows, false
 	return true, nil
 }
 
@@ -180,6 +181,9 @@ func (c *logChanger) add(change lockstep.Change, size int) bool {
 	}
 	c.page.Changes = append(c.page.Changes, change)
 	c.bytes += size
+	if xid := c.feed.xid; len(c.xids) == 0 || c.xids[len(c.xids)-1] != xid {
+		c.xids = append(c.xids, xid)
+	}
 	return true
 }
 

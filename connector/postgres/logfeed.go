@@ -45,7 +45,7 @@ type logReading struct {
 	xid      uint32
 	commit   wal.LSN
 	when     time.Time // of the commit, of this transaction or the last
-	seen     int       // its rows
+	rows     int       // of it, so far
 	relation *logRelation
 }
 
@@ -114,14 +114,17 @@ func (s *System) logChanges(ctx context.Context, r lockstep.Read, from lockstep.
 	if err != nil {
 		// What was taken for the page is read again by the next one.
 		f.again, f.logReading, f.taken = append(f.taken, f.again...), f.before, nil
+		if err == errUnseen {
+			return lockstep.Page{Next: from}, nil
+		}
 		return lockstep.Page{}, f.classify(err)
 	}
 	page.Next = f.at.position()
 	return page, nil
 }
 
-// nowSQL is a snapshot, and a place in the log that lies behind all that it shows.
-const nowSQL = `SELECT pg_current_snapshot()::text, CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END, clock_timestamp()`
+// nowSQL is, behind a snapshot, a place in the log that lies behind all that the snapshot shows.
+const nowSQL = `, CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END, clock_timestamp()`
 
 // now is where the log is now. A slot that lost its place is made anew: a full sync follows.
 func (f *logFeed) now(ctx context.Context, r lockstep.Read) (lockstep.Page, error) {
@@ -154,7 +157,7 @@ func (f *logFeed) now(ctx context.Context, r lockstep.Read) (lockstep.Page, erro
 			return lockstep.Page{}, err
 		}
 	}
-	row, err := conn.one(ctx, strings.ReplaceAll(nowSQL, "pg_current_snapshot()", conn.snapshotFunction()))
+	row, err := conn.one(ctx, "SELECT "+conn.snapshotFunction()+nowSQL)
 	if err != nil {
 		return lockstep.Page{}, err
 	}
@@ -169,9 +172,9 @@ func (f *logFeed) now(ctx context.Context, r lockstep.Read) (lockstep.Page, erro
 // snapshotFunction is pg_current_snapshot, or its older name.
 func (c link) snapshotFunction() string {
 	if n, _ := strconv.Atoi(strings.SplitN(c.pg.ParameterStatus("server_version"), ".", 2)[0]); n > 0 && n < 13 {
-		return "txid_current_snapshot()"
+		return "txid_current_snapshot()::text"
 	}
-	return "pg_current_snapshot()"
+	return "pg_current_snapshot()::text"
 }
 
 func (c link) remakeSlot(ctx context.Context, name string) error {

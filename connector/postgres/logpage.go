@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
@@ -62,7 +64,49 @@ func (f *logFeed) page(ctx context.Context, r lockstep.Read, p *sqlkit.Plan, l l
 			c.page.UpTo = f.when
 		}
 	}
+	if err := f.seen(ctx, c.xids, late); err != nil {
+		return lockstep.Page{}, err
+	}
 	return c.page, c.readBack(ctx)
+}
+
+// errUnseen holds a page back.
+var errUnseen = errors.New("others do not see it yet")
+
+// visibleSoon is how long a commit usually takes, at most, from the log to the eyes of others.
+const visibleSoon = time.Millisecond
+
+// seen returns when others see the transactions of a page. A commit is in the log a moment before, or for long where it
+// waits for a standby: whoever fetched a record then would take what it was before for what it is.
+func (f *logFeed) seen(ctx context.Context, xids []uint32, late time.Time) error {
+	if len(xids) == 0 {
+		return nil
+	}
+	conn, err := f.sys.acquire(ctx, f.sys.reader)
+	if err != nil {
+		return err
+	}
+	defer conn.release()
+	for {
+		row, err := conn.one(ctx, "SELECT "+conn.snapshotFunction())
+		if err != nil {
+			return err
+		}
+		xids = slices.DeleteFunc(xids, func(x uint32) bool { return visible(row[0], x) })
+		if len(xids) == 0 {
+			return nil
+		}
+		if time.Now().After(late) {
+			return errUnseen
+		}
+		wait := time.NewTimer(visibleSoon)
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return ctx.Err()
+		}
+	}
 }
 
 // pause is for when no message waits: it says that the page is over, or waits for the next one.

@@ -14,6 +14,7 @@ import (
 type tableInfo struct {
 	oid       uint32
 	schema    string // quoted
+	kind      string // pg_class.relkind
 	ctid      bool   // rows have a place: what names a row whose key is null
 	generated bool   // a key column is GENERATED ALWAYS: a key of ours must override it
 }
@@ -114,7 +115,7 @@ func (c *catalog) table(row []string) {
 	}
 	oid, _ := strconv.ParseUint(row[0], 10, 32)
 	t := &sqlkit.Table{SQL: sqlkit.Quote(row[1]) + "." + sqlkit.Quote(row[2]), View: row[6] == "t",
-		Info: tableInfo{oid: uint32(oid), schema: sqlkit.Quote(row[1]), ctid: row[3] == "r" || row[3] == "m"}}
+		Info: tableInfo{oid: uint32(oid), schema: sqlkit.Quote(row[1]), kind: row[3], ctid: row[3] == "r" || row[3] == "m"}}
 	t.Stream.Name, t.Stream.ReadOnly = name, t.View
 	t.Stream.About, _ = strconv.ParseInt(row[4], 10, 64)
 	if row[3] == "v" || row[3] == "f" {

@@ -167,7 +167,7 @@ func (s *System) installTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.
 			return "", err
 		}
 	}
-	before, err := conn.ours(ctx, r)
+	before, err := conn.ours(ctx, c.name, markerOf(r))
 	if err != nil {
 		return "", err
 	}
@@ -208,7 +208,7 @@ func (s *System) removeTrigger(ctx context.Context, r lockstep.Read, dry bool) (
 		return "", err
 	}
 	defer conn.release()
-	found, err := conn.ours(ctx, r)
+	found, err := conn.ours(ctx, sqlkit.TrackName(r, nameLimit), markerOf(r))
 	script := ""
 	for _, c := range found {
 		script += c.removeSQL()
@@ -225,13 +225,12 @@ func (s *System) removeTrigger(ctx context.Context, r lockstep.Read, dry bool) (
 
 // ours finds what was installed for a stream. Its table may be gone, or have another name by now, so what is ours tells
 // itself, by its comment.
-func (c link) ours(ctx context.Context, r lockstep.Read) (found []*changeTable, err error) {
-	name := sqlkit.TrackName(r, nameLimit)
+func (c link) ours(ctx context.Context, name, marker string) (found []*changeTable, err error) {
 	err = c.rows(ctx, `SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 			WHERE c.relname = $1 AND c.relkind = 'r' AND starts_with(obj_description(c.oid, 'pg_class'), $2)
 		UNION SELECT n.nspname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 			WHERE p.proname = $1 AND starts_with(obj_description(p.oid, 'pg_proc'), $2)`,
-		bytesOf([]string{name, markerOf(r)}), func(cells [][]byte) error {
+		bytesOf([]string{name, marker}), func(cells [][]byte) error {
 			schema := sqlkit.Quote(string(cells[0]))
 			found = append(found, &changeTable{name: name, schema: schema, sql: schema + "." + sqlkit.Quote(name)})
 			return nil

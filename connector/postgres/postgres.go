@@ -28,7 +28,7 @@ func (connector) Spec() lockstep.Spec {
 		Summary:  "PostgreSQL databases. Tables, views and materialized views are streams.",
 		Source:   true,
 		Target:   true,
-		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Trigger, lockstep.Log, lockstep.Snapshot},
+		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Version, lockstep.Flag, lockstep.Trigger, lockstep.Log, lockstep.Snapshot},
 		Settings: sqlkit.Settings(
 			lockstep.Setting{Name: "dsn", Type: lockstep.TextSetting, Required: true, Secret: true,
 				Help: "How to connect: postgres://user:password@host:5432/database?sslmode=verify-full"},

@@ -83,20 +83,11 @@ func (s *System) changedPage(ctx context.Context, c *changeTable, r lockstep.Rea
 		join += " AND (" + p.Table.Where + ")"
 	}
 	q.join = func(limit string) string { return inner + limit + join }
-	var items []changed
-	page, err := s.pageBy(ctx, q, l, nil, func([]string, []string) lockstep.Position { return nil }, func(begin func(), each func(*row) error) error {
-		return s.collect(ctx, q, func() { items = items[:0]; begin() }, func(r *row) error {
-			if string(r.cells[len(r.cells)-2]) == "t" {
-				r.record.Fields = value.Fields{}
-			}
-			if err := each(r); err != nil {
-				return err
-			}
-			items = append(items, r.changed(len(p.Key)+1))
-			return nil
-		})
+	return s.itemsPage(ctx, q, l, len(p.Key)+1, func(r *row) {
+		if string(r.cells[len(r.cells)-2]) == "t" {
+			r.record.Fields = value.Fields{}
+		}
 	})
-	return page, items[:min(len(items), len(page.Changes))], err
 }
 
 // changed are the first n extra cells as texts that share one buffer.
@@ -181,13 +172,5 @@ func (c *changeTable) ackSQL() string {
 }
 
 func (c *changeTable) ackArgs(turn sqlkit.Turn, items []changed) [][]byte {
-	args := bytesOf([]string{turn.Epoch, strconv.FormatInt(turn.Acked, 10)})
-	for i := range len(c.keys) + 1 {
-		column := make([][]byte, len(items))
-		for j, item := range items {
-			column[j] = []byte(item[i])
-		}
-		args = append(args, appendArray(nil, column))
-	}
-	return args
+	return append(bytesOf([]string{turn.Epoch, strconv.FormatInt(turn.Acked, 10)}), transposed(items)...)
 }

@@ -23,6 +23,10 @@ func (s *System) changes(ctx context.Context, r lockstep.Read, from lockstep.Pos
 	switch r.Track.By {
 	case lockstep.Timestamp:
 		return s.byTime(ctx, p, from, l)
+	case lockstep.Version:
+		return s.byVersion(ctx, p, from, l)
+	case lockstep.Flag:
+		return s.byFlag(ctx, p, r, from, l)
 	case lockstep.Trigger:
 		return s.byTrigger(ctx, p, r, from, l)
 	}
@@ -38,10 +42,13 @@ func (s *System) Ack(ctx context.Context, r lockstep.Read, upTo lockstep.Positio
 
 func (s *System) ack(ctx context.Context, r lockstep.Read, upTo lockstep.Position) error {
 	switch r.Track.By {
-	case lockstep.Trigger:
+	case lockstep.Flag, lockstep.Trigger:
 		p, err := s.plan(ctx, r)
 		if err != nil {
 			return err
+		}
+		if r.Track.By == lockstep.Flag {
+			return s.ackFlag(ctx, p, r, upTo)
 		}
 		return s.ackTrigger(ctx, p, r, upTo)
 	}
@@ -55,7 +62,7 @@ func (s *System) Wait(ctx context.Context, r lockstep.Read, from lockstep.Positi
 
 func (s *System) wait(ctx context.Context, r lockstep.Read, _ lockstep.Position) error {
 	switch r.Track.By {
-	case lockstep.Trigger:
+	case lockstep.Flag, lockstep.Trigger:
 		return s.watcher.wait(ctx, s, sqlkit.FeedName(r))
 	}
 	return sqlkit.NoWait(r)
@@ -71,10 +78,13 @@ func (s *System) Install(ctx context.Context, r lockstep.Read, dry bool) (string
 
 func (s *System) install(ctx context.Context, r lockstep.Read, dry bool) (string, error) {
 	switch r.Track.By {
-	case lockstep.Trigger:
+	case lockstep.Flag, lockstep.Trigger:
 		p, err := s.plan(ctx, r)
 		if err != nil {
 			return "", err
+		}
+		if r.Track.By == lockstep.Flag {
+			return s.installFlag(ctx, p, r, dry)
 		}
 		return s.installTrigger(ctx, p, r, dry)
 	}
@@ -91,6 +101,8 @@ func (s *System) Remove(ctx context.Context, r lockstep.Read, dry bool) (string,
 
 func (s *System) remove(ctx context.Context, r lockstep.Read, dry bool) (string, error) {
 	switch r.Track.By {
+	case lockstep.Flag:
+		return s.removeFlag(ctx, r, dry)
 	case lockstep.Trigger:
 		return s.removeTrigger(ctx, r, dry)
 	}

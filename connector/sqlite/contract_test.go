@@ -18,6 +18,8 @@ func TestContract(t *testing.T) {
 		Refusals:   refusals(),
 		Tracks: []connectortest.Track{
 			{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true},
+			{Track: lockstep.Track{By: lockstep.Version}, Rereads: true},
+			{Track: lockstep.Track{By: lockstep.Flag}, Rereads: true},
 			{Track: lockstep.Track{By: lockstep.Trigger}, Deletes: true, Rereads: true},
 		},
 	})

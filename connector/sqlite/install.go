@@ -187,16 +187,14 @@ func (s *System) runScript(ctx context.Context, script string, dry bool) (string
 	if dry {
 		return full, nil
 	}
-	return full, s.inWriter(ctx, func(run execer) error {
-		_, err := run(script)
+	return full, s.inWriter(ctx, func(tx *sql.Conn) error {
+		_, err := tx.ExecContext(ctx, script)
 		return err
 	})
 }
 
-type execer func(query string, args ...any) (int64, error)
-
 // inWriter does what it is given in a transaction that writes.
-func (s *System) inWriter(ctx context.Context, do func(execer) error) error {
+func (s *System) inWriter(ctx context.Context, do func(*sql.Conn) error) error {
 	db, err := s.write()
 	if err != nil {
 		return err
@@ -212,14 +210,7 @@ func (s *System) inWriter(ctx context.Context, do func(execer) error) error {
 	if err != nil {
 		return err
 	}
-	err = do(func(query string, args ...any) (int64, error) {
-		done, err := conn.ExecContext(ctx, query, args...)
-		if err != nil {
-			return 0, err
-		}
-		return done.RowsAffected()
-	})
-	if err != nil {
+	if err := do(conn); err != nil {
 		return errors.Join(err, rollback(ctx, conn))
 	}
 	return commit(ctx, conn)

@@ -31,7 +31,7 @@ func (connector) Spec() lockstep.Spec {
 		Summary:  "SQLite database files. Tables and views are streams.",
 		Source:   true,
 		Target:   true,
-		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Trigger, lockstep.Snapshot},
+		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Version, lockstep.Flag, lockstep.Trigger, lockstep.Snapshot},
 		Settings: sqlkit.Settings(
 			lockstep.Setting{Name: "path", Type: lockstep.TextSetting, Required: true, Help: "The database file."},
 			lockstep.Setting{Name: "create", Type: lockstep.BoolSetting, Help: "Make the file where it is missing; for a target."},
@@ -67,6 +67,7 @@ type System struct {
 	pool    int
 	plans   sqlkit.Plans
 	unacked sqlkit.Unacked[changed]
+	marked  sqlkit.Unacked[markedRows]
 	watcher watcher
 
 	mu      sync.Mutex

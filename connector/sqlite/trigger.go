@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -157,13 +158,16 @@ func (s *System) ackTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read
 		return err
 	}
 	c := changeTableOf(p, r)
-	return s.inWriter(ctx, func(run execer) error {
-		counted, err := run("UPDATE "+c.sql+" SET "+sqlkit.Generation+" = max("+sqlkit.Generation+", ?) WHERE "+c.keys[0]+" IS NULL AND "+sqlkit.Epoch+" = ?",
+	return s.inWriter(ctx, func(tx *sql.Conn) error {
+		counted, err := tx.ExecContext(ctx, "UPDATE "+c.sql+" SET "+sqlkit.Generation+" = max("+sqlkit.Generation+", ?) WHERE "+c.keys[0]+" IS NULL AND "+sqlkit.Epoch+" = ?",
 			turn.Acked, turn.Epoch)
-		if err != nil || counted == 0 { // not the table that was read: Changes says so
+		if err != nil {
 			return err
 		}
-		_, err = run("DELETE FROM "+c.sql+" WHERE rowid IN (SELECT c.rowid FROM json_each(?) w CROSS JOIN "+c.sql+
+		if n, err := counted.RowsAffected(); err != nil || n == 0 { // not the table that was read: Changes says so
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "DELETE FROM "+c.sql+" WHERE rowid IN (SELECT c.rowid FROM json_each(?) w CROSS JOIN "+c.sql+
 			" c ON c.rowid = w.value ->> 0 AND c."+sqlkit.Generation+" = w.value ->> 1)", string(list))
 		return err
 	})

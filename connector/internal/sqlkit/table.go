@@ -21,6 +21,7 @@ type Table struct {
 	Stream  lockstep.Stream
 	SQL     string   // its quoted name
 	Columns []Column // in the order of Stream.Fields
+	every   []Column // also those that the settings leave out; nil: there are none
 	Where   string   // a condition that limits the stream, "" for none
 	Version string   // the field that the settings name as version
 	Zone    string   // of times without a zone
@@ -37,6 +38,14 @@ func (t *Table) Column(name string) *Column {
 		}
 	}
 	return nil
+}
+
+// Every is every column of the table, also those that the settings leave out of the stream.
+func (t *Table) Every() []Column {
+	if t.every != nil {
+		return t.every
+	}
+	return t.Columns
 }
 
 // KeyColumns are the columns of the key. Without a key it is a fault: nothing could be paged or linked.
@@ -106,6 +115,7 @@ func (t *Table) override(name string, o Override) *Table {
 		keep := func(field string) bool {
 			return slices.Contains(o.Fields, field) || slices.Contains(n.Stream.Key, field)
 		}
+		n.every = t.Columns
 		n.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c Column) bool { return !keep(c.Name) })
 		n.Stream.TrackFields = slices.DeleteFunc(slices.Clone(t.Stream.TrackFields), func(f string) bool { return !keep(f) })
 	}

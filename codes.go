@@ -113,7 +113,7 @@ var Codes = []CodeInfo{
 	{CodeInvariant, Broken, "something that must always hold does not", "Report it: this is a bug of lockstep."},
 	{CodeCannot, Denied, "the system cannot do this", "Choose another way; `lockstep doctor` says what the system can do."},
 	{CodeDaemon, Unavailable, "the running lockstep does not answer", "Check the process that owns the socket, or remove the stale socket file."},
-	{CodeDrift, Denied, "the schema of a side has changed", "Look at `lockstep status FLOW`; where the change is right, mend the mapping if it needs that, and accept it with `lockstep resume FLOW`."},
+	{CodeDrift, Denied, "the schema of a side has changed", "`lockstep doctor FLOW` shows how; where the change is right, mend the mapping if it needs that, and accept it with `lockstep resume FLOW`."},
 	{CodeTooManyFailed, Invalid, "records failed and wait for a person", "Look at `lockstep parked`, mend the cause, then `lockstep parked retry`."},
 }
 

@@ -22,6 +22,7 @@ type builder struct {
 	notes    []Finding           // what is no mistake, but should be known
 	missing  map[stream]*created // target streams that are to be created
 	links    map[string][]string
+	drift
 }
 
 // stream names a stream of a system.
@@ -33,11 +34,19 @@ type created struct{ lockstep.Stream }
 // build makes the flows. Where there are problems it makes none; the error holds *config.Errors.
 func (b *builder) build(flows []*config.Flow) ([]*engine.Flow, error) {
 	b.missing, b.links = map[stream]*created{}, map[string][]string{}
+	b.drift = newDrift(b.accepted)
 	var out []*engine.Flow
 	b.deriveAll(flows)
 	for _, f := range flows {
-		if flow := b.flow(f); flow != nil {
+		b.note(f, b.systems[f.From.System].stream(f.From.Stream), b.targetStream(f))
+		before := len(b.problems)
+		flow := b.flow(f)
+		switch {
+		case flow != nil:
 			out = append(out, flow)
+		case len(b.changes[f.Name]) > 0:
+			b.cannot(f, b.problems[before:])
+			b.problems = b.problems[:before:before]
 		}
 	}
 	for _, note := range cycles(b.cfg, b.links) {
@@ -163,6 +172,7 @@ func (b *builder) source(f *config.Flow) *lockstep.Stream {
 	if len(s.Key) == 0 {
 		b.report(f, "from.stream", lockstep.CodeNoKey, "", "the stream %s of %s has no key", s.Name, f.From.System)
 	}
+	s = b.known(f, s, fromSide)
 	t := f.From.Track
 	if _, ok := src.(lockstep.Source); !ok && !t.Whole() {
 		b.report(f, "from.track.by", lockstep.CodeCannot, "write `by: snapshot`", "the system %s cannot tell what changed", f.From.System)
@@ -182,11 +192,11 @@ func (b *builder) target(f *config.Flow) *lockstep.Stream {
 		b.report(f, "to.system", lockstep.CodeCannot, "", "the system %s cannot be written", f.To.System)
 		return nil
 	}
-	s := sys.stream(f.To.Stream)
-	if c := b.missing[stream{f.To.System, f.To.Stream}]; c != nil {
-		s = &c.Stream
-	}
+	s := b.targetStream(f)
 	switch {
+	case s == nil && b.wasThere(f):
+		b.report(f, "to.stream", lockstep.CodeNoStream, "make it again, then run `lockstep sync "+f.Name+" --deep`", "the stream %s of %s is gone", f.To.Stream, f.To.System)
+		return nil
 	case s == nil && f.To.Create:
 		return nil // derive said why
 	case s == nil:
@@ -201,7 +211,15 @@ func (b *builder) target(f *config.Flow) *lockstep.Stream {
 	case len(s.Key) == 0:
 		b.report(f, "to.stream", lockstep.CodeNoKey, "", "the stream %s of %s has no key", s.Name, f.To.System)
 	}
-	return s
+	return b.known(f, s, toSide)
+}
+
+// targetStream is what a flow writes, as it is or will be; nil where it is not there.
+func (b *builder) targetStream(f *config.Flow) *lockstep.Stream {
+	if c := b.missing[stream{f.To.System, f.To.Stream}]; c != nil {
+		return &c.Stream
+	}
+	return b.systems[f.To.System].stream(f.To.Stream)
 }
 
 // mapping compiles a flow's mapping. to nil: it is not known yet.

@@ -67,14 +67,21 @@ func (h *House) good(b *built, write bool) bool {
 
 // rebuild builds all flows whose systems answer. The caller holds the lock.
 func (h *House) rebuild(ctx context.Context, write bool) (*built, error) {
-	out := &built{flows: map[string]*engine.Flow{}}
+	if err := h.refresh(); err != nil {
+		h.log.Warn("closing a system", logging.Err, h.clean(err))
+	}
+	out := &built{flows: map[string]*engine.Flow{}, held: map[string]*lockstep.Fault{}}
 	out.away = h.systems.open(ctx, h.cfg, usedBy(h.cfg, h.cfg.Flows))
 	out.sick = h.systems.sick(ctx, h.cfg, true)
 	able := slices.DeleteFunc(h.able(), func(f *config.Flow) bool { return out.sick[f.Name] != nil })
 	if len(able) == 0 {
 		return out, nil
 	}
-	b := &builder{cfg: h.cfg, systems: h.systems}
+	accepted, err := acceptedSchemas(ctx, h.store, flowNames(h.cfg))
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{cfg: h.cfg, systems: h.systems, drift: newDrift(accepted)}
 	flows, err := b.build(able)
 	if err != nil {
 		return nil, err
@@ -88,14 +95,19 @@ func (h *House) rebuild(ctx context.Context, write bool) (*built, error) {
 				h.log.Info("target stream created", logging.System, at.system, logging.Stream, at.name)
 			}
 			out.scripts = nil
-			b = &builder{cfg: h.cfg, systems: h.systems}
+			b = &builder{cfg: h.cfg, systems: h.systems, drift: newDrift(accepted)}
 			if flows, err = b.build(able); err != nil {
 				return nil, err
 			}
 		}
 	}
 	out.notes = b.notes
-	if out.engine, err = engine.New(ctx, h.store, flows, engine.Options{Log: h.log, Keep: h.cfg.Retention}); err != nil {
+	if flows, err = h.settleDrift(ctx, out, b.drift, flows, write); err != nil {
+		return nil, err
+	}
+	h.watch.lookedNow()
+	opt := engine.Options{Log: h.log, Keep: h.cfg.Retention, Ready: h.ready, Suspect: func(string) { poke(h.watch.suspects) }}
+	if out.engine, err = engine.New(ctx, h.store, flows, opt); err != nil {
 		return nil, err
 	}
 	if err := h.attach(ctx); err != nil { // also the flows that are left out
@@ -188,6 +200,10 @@ func (d *doing) connected(ctx context.Context, write bool) (b *built, leave func
 	able := slices.DeleteFunc(slices.Clone(d.flows), func(f *config.Flow) bool {
 		if b.flows[f.Name] != nil {
 			return false
+		}
+		if fault := b.held[f.Name]; fault != nil {
+			errs = append(errs, fault)
+			return true
 		}
 		if err := b.sick[f.Name]; err != nil {
 			errs = append(errs, err)

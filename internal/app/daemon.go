@@ -83,12 +83,12 @@ func (h *House) carry(ctx context.Context) error {
 			return err
 		case err != nil:
 			h.log.Warn("cannot begin yet", logging.Err, h.clean(err), logging.Pause, pause)
-		case len(b.flows) == 0 && !isAway(joined(b.away, h.cfg)):
+		case len(b.flows)+len(b.held) == 0 && !isAway(joined(b.away, h.cfg)):
 			return joined(b.away, h.cfg) // nothing to carry, and no use in waiting
 		default:
 			h.tellAway(b)
 		}
-		if err != nil || len(b.flows) == 0 {
+		if err != nil || len(b.flows)+len(b.held) == 0 {
 			wait(ctx, pause)
 			pause = min(2*pause, lastLook)
 			continue
@@ -111,7 +111,7 @@ func (h *House) carry(ctx context.Context) error {
 func (h *House) buildAnew(ctx context.Context) (*built, error) {
 	h.use.Lock()
 	defer h.use.Unlock()
-	if b := h.built.Load(); b != nil && len(b.away)+len(b.sick) == 0 && len(b.scripts) == 0 {
+	if b := h.built.Load(); b != nil && !h.watch.due() && len(b.away)+len(b.sick) == 0 && len(b.scripts) == 0 {
 		return b, nil
 	}
 	return h.rebuild(ctx, true)
@@ -124,12 +124,22 @@ func (h *House) carryUntilMore(ctx context.Context, b *built) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
+	wg.Go(func() {
+		if h.schemaChanges(ctx, b) {
+			h.log.Info("the flows are built anew: a schema has changed, or was accepted")
+			stop()
+		}
+	})
 	if len(b.away)+len(b.sick) > 0 {
 		wg.Go(func() {
 			if h.someAnswer(ctx, b) {
 				stop()
 			}
 		})
+	}
+	if len(b.flows) == 0 { // all wait for a person
+		<-ctx.Done()
+		return nil
 	}
 	return b.engine.Run(ctx)
 }

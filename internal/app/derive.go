@@ -50,7 +50,7 @@ func (b *builder) sourceStream(f *config.Flow) *lockstep.Stream {
 // source, and the source's key under its new names. Flows that fill one stream add to it.
 func (b *builder) derive(f *config.Flow) {
 	to := b.systems[f.To.System]
-	if !f.To.Create || to.stream(f.To.Stream) != nil {
+	if !f.To.Create || to.stream(f.To.Stream) != nil || b.wasThere(f) {
 		return
 	}
 	if _, ok := to.sys.(lockstep.Creator); !ok {

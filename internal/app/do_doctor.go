@@ -28,7 +28,11 @@ func (d *doing) doctor(ctx context.Context) error {
 			whole = append(whole, f)
 		}
 	}
-	b := &builder{cfg: d.cfg, systems: own}
+	accepted, err := acceptedSchemas(ctx, d.store, d.names())
+	if err != nil {
+		return err
+	}
+	b := &builder{cfg: d.cfg, systems: own, drift: newDrift(accepted)}
 	if _, err := b.build(whole); err != nil {
 		for _, p := range b.problems {
 			what := fmt.Sprintf("%s (%s) %s", d.mask(p.Message), p.Pos, p.Code)
@@ -36,6 +40,9 @@ func (d *doing) doctor(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+	if err := d.schemas(&b.drift); err != nil {
+		return err
 	}
 	for _, at := range b.inOrder() {
 		what := fmt.Sprintf("the stream %s is not there yet; the first sync makes it", at.name)
@@ -49,6 +56,29 @@ func (d *doing) doctor(ctx context.Context) error {
 		}
 	}
 	return d.examine(ctx, own)
+}
+
+// schemas says what has changed since the flows' schemas were accepted.
+func (d *doing) schemas(found *drift) error {
+	for _, f := range d.flows {
+		changes := found.changes[f.Name]
+		if len(changes) == 0 {
+			continue
+		}
+		out := Finding{Level: "warning", Flow: f.Name, What: "the schema has changed: " + changesText(changes), Next: lockstep.CodeDrift.Info().Next}
+		switch fault := found.lame[f.Name]; {
+		case fault != nil:
+			out.Level, out.What, out.Next = "error", d.mask(fault.Err.Error()), fault.Next
+		case f.Drift == config.HoldDrift || f.Drift == config.StopDrift:
+			out.Level = "error"
+		case f.Drift == config.MapDrift && f.Identity():
+			out.Level, out.Next = "note", ""
+		}
+		if err := d.finding(out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *doing) finding(f Finding) error { return d.emit(Event{Event: FindingEvent, Finding: &f}) }

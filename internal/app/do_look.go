@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/lockstep-sync/lockstep"
@@ -34,6 +32,9 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 	}
 	if s.Oldest != nil && (s.LevelUpTo == nil || s.Oldest.Before(*s.LevelUpTo)) {
 		s.LevelUpTo = s.Oldest
+	}
+	if b := d.built.Load(); b != nil {
+		s.Schema = b.drift.changes[f.Name]
 	}
 	if d.isRunning() {
 		s.State = "running"
@@ -130,33 +131,6 @@ func (d *doing) most() int {
 	return 100
 }
 
-// resume starts flows again that stopped for a person.
-func (d *doing) resume(ctx context.Context) error {
-	if !d.isRunning() {
-		return d.text("nothing runs: a stopped flow starts again with `lockstep run` or `lockstep sync`")
-	}
-	b, leave, away, err := d.connected(ctx, true)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	var again []string
-	for _, f := range d.flows {
-		was, err := b.engine.Resume(f.Name)
-		if err != nil {
-			return err
-		}
-		if was {
-			again = append(again, f.Name)
-		}
-	}
-	text := "no flow had stopped"
-	if len(again) > 0 {
-		text = fmt.Sprintf("started again: %v", again)
-	}
-	return errors.Join(away, d.text(text))
-}
-
 // quit asks the daemon to stop. It waits for the answer to be out.
 func (d *doing) quit(context.Context) error {
 	d.life.Lock()
@@ -174,8 +148,12 @@ func (d *doing) quit(context.Context) error {
 
 // stopped is why a running flow waits for a person, nil where it does not.
 func (d *doing) stopped(flow string) *lockstep.Fault {
-	if b := d.built.Load(); b != nil {
-		return b.engine.Stopped(flow)
+	b := d.built.Load()
+	switch {
+	case b == nil:
+		return nil
+	case b.held[flow] != nil:
+		return b.held[flow]
 	}
-	return nil
+	return b.engine.Stopped(flow)
 }

@@ -132,6 +132,8 @@ type Status struct {
 	LastVerify   *Run       `json:"last_verify,omitempty"`
 	NextFull     *time.Time `json:"next_full,omitempty"`
 	FullDue      string     `json:"full_due,omitempty"` // why a full sync is due before its time
+	// Schema is how both sides are not as they were when the flow's schema was accepted, as far as the systems were asked.
+	Schema []SchemaChange `json:"schema,omitempty"`
 }
 
 // Ref names a record of a flow's source.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/config"
@@ -17,6 +18,7 @@ import (
 type Options struct {
 	Log   *slog.Logger
 	Store lockstep.Store // nil: the one that the configuration names; a given one is not closed
+	Look  time.Duration  // how often the daemon looks whether a schema has changed; 0 is 5 minutes
 }
 
 // House is a store, the systems and the flows between them. It opens the store at once and the systems when something
@@ -33,6 +35,9 @@ type House struct {
 	systems systems
 	built   atomic.Pointer[built] // read also without the lock: building takes as long as systems take to answer
 
+	watch *watch            // over schemas
+	told  map[string]string // what was last said of a flow's schema; the lock is held for writing
+
 	life    sync.Mutex
 	running bool
 	stop    context.CancelFunc
@@ -47,6 +52,8 @@ type built struct {
 	scripts []string
 	away    map[string]error // systems that did not answer, whose flows are left out
 	sick    map[string]error // flows whose source stream cannot be read at all: they are left out, too
+	drift   drift
+	held    map[string]*lockstep.Fault // flows that are left out until a person has settled a changed schema
 }
 
 // Open checks the configuration as far as that goes without a system and opens the store. It fails with
@@ -55,7 +62,7 @@ func Open(ctx context.Context, cfg *config.Config, opt Options) (*House, error) 
 	if _, err := Check(cfg); err != nil {
 		return nil, err
 	}
-	h := &House{cfg: cfg, log: opt.Log, mask: Mask(cfg), store: opt.Store, systems: systems{}}
+	h := &House{cfg: cfg, log: opt.Log, mask: Mask(cfg), store: opt.Store, systems: systems{}, watch: newWatch(opt.Look)}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}

@@ -36,7 +36,7 @@ var exits = []struct {
 	{ExitUsage, "usage", "the command was used wrongly, or the configuration is wrong; nothing was done"},
 	{ExitDifferences, "differences", "differences were found (`verify`, `plan --exit-code`, `test`)"},
 	{ExitWaiting, "waiting", "done, but records are parked, or wait for a retry or a reference"},
-	{ExitAsks, "asks", "stopped, and asks a person: the delete brake, a short read, a stale plan, a lost position"},
+	{ExitAsks, "asks", "stopped, and asks a person: the delete brake, a short read, a stale plan, a lost position, a changed schema"},
 	{ExitUnavailable, "unavailable", "a system, the store or the daemon is not available; try again later"},
 	{ExitInterrupted, "interrupted", "interrupted by a signal; the step in hand was settled, unless a second signal came"},
 }
@@ -112,7 +112,7 @@ func exitOfOne(err error) Exit {
 	case lockstep.CodeUsage, lockstep.CodeConfig, lockstep.CodeSecret, lockstep.CodeNoFlow,
 		lockstep.CodeNoStream, lockstep.CodeNoField, lockstep.CodeNoKey:
 		return ExitUsage
-	case lockstep.CodeDeleteBrake, lockstep.CodeShortRead, lockstep.CodeStalePlan:
+	case lockstep.CodeDeleteBrake, lockstep.CodeShortRead, lockstep.CodeStalePlan, lockstep.CodeDrift:
 		return ExitAsks
 	case lockstep.CodeTooManyFailed:
 		return ExitWaiting

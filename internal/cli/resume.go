@@ -11,10 +11,12 @@ import (
 func (t *tool) resumeCommand() *cobra.Command {
 	return t.command(spec{
 		use:   "resume [FLOW...]",
-		short: "Start flows of the daemon again that stopped for a person",
+		short: "Start flows again that stopped for a person, and accept changed schemas",
 		long: `A flow stops when going on would be wrong: its credentials are refused, a right is missing, its
-position is lost. ` + "`lockstep status`" + ` says why and what to do. When that is done, this starts the
-flows again (all that stopped, if none is named). A daemon that is started anew tries again, too.`,
+position is lost, a schema has changed and its ` + "`drift`" + ` says to hold or to stop. ` + "`lockstep status`" + `
+says why and what to do. When that is done, this starts the flows again (all that stopped, if none
+is named). Where a schema has changed it is accepted as it is now, without a daemon, too.
+A daemon that is started anew tries again, but for changed schemas.`,
 		example: "  lockstep resume products\n  lockstep resume",
 		args:    cobra.ArbitraryArgs, complete: t.flowNames,
 		run: func(ctx context.Context, args []string) error {

@@ -135,8 +135,20 @@ func (t *tool) showStatus(all []app.Status, detail bool) {
 			t.put("")
 			t.put("%s %s", p.bold(s.Flow), p.bad("stopped:"))
 			t.whyStopped(s, "  ")
+		} else if len(s.Schema) > 0 {
+			t.put("")
+			t.put("%s %s", p.bold(s.Flow), p.warn("the schema has changed:"))
+			t.schemaChanges(s, "  ")
 		}
 	}
+}
+
+// schemaChanges prints what has changed of a flow's schema, and how that is accepted.
+func (t *tool) schemaChanges(s app.Status, by string) {
+	for _, c := range s.Schema {
+		t.put("%s%s", by, c)
+	}
+	t.put("%s%s lockstep resume %s", by, t.outPaint().dim("to accept it:"), s.Flow)
 }
 
 // whyStopped prints the fault that a flow stopped for, and how it goes on.
@@ -187,9 +199,13 @@ func (t *tool) statusDetail(s app.Status) {
 	} else if s.NextFull != nil {
 		line("next full", s.NextFull.Local().Format(time.DateTime))
 	}
-	if s.Fault != nil {
+	switch {
+	case s.Fault != nil:
 		line("stopped", "")
 		t.whyStopped(s, "    ")
+	case len(s.Schema) > 0:
+		line("schema", p.warn("changed"))
+		t.schemaChanges(s, "    ")
 	}
 }
 

@@ -101,6 +101,7 @@ type Flow struct {
 	Tolerance map[string]value.Decimal
 	Deliver   Deliver
 	Deletes   Brake
+	Drift     Drift
 	Pages     lockstep.Limit
 }
 
@@ -160,6 +161,17 @@ const (
 	OverwriteEdit OnTargetEdit = "overwrite"
 	KeepEdit      OnTargetEdit = "keep"
 	ParkEdit      OnTargetEdit = "park"
+)
+
+// Drift says what a flow does when the schema of a side has changed.
+type Drift string
+
+// What it can do.
+const (
+	WarnDrift Drift = "warn" // it says so and goes on with what still works
+	HoldDrift Drift = "hold" // it captures and delivers nothing until a person accepts
+	MapDrift  Drift = "map"  // without a mapping it takes up new fields by itself
+	StopDrift Drift = "stop" // it does nothing until a person accepts
 )
 
 // NullPolicy says what a null does to the target's field.

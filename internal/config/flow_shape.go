@@ -273,6 +273,10 @@ var flowShape = object[flowPlan]{
 			"by number field of the target: differences up to this do not count"),
 		at("deliver", deliverShape, func(f *flowPlan) *Deliver { return &f.Deliver }, "how the flow writes"),
 		at("deletes", deletesShape, func(f *flowPlan) *Brake { return &f.Deletes }, "a full sync that would delete more stops and asks"),
+		at("drift", choice[Drift]{WarnDrift, HoldDrift, MapDrift, StopDrift}, func(f *flowPlan) *Drift { return &f.Drift },
+			"what a changed schema does (a field of either side added, dropped or of another type): `warn` says so and goes on with what still works; "+
+				"`hold` captures and delivers nothing until `lockstep resume FLOW` accepts it; `map`, for a flow without `map`, takes up new fields by itself; "+
+				"`stop` does nothing at all until then", standard("warn")),
 		at("pages", pagesShape, func(f *flowPlan) *lockstep.Limit { return &f.Pages }, "how much is read at once"),
 	},
 }

@@ -17,6 +17,7 @@ func TestContract(t *testing.T) {
 		Connector:  mysql.Connector,
 		New:        newPlace,
 		ServerKeys: true,
+		Refusals:   refusals(),
 		Tracks:     []connectortest.Track{{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true}},
 		Holds:      func(s connectortest.Sample) bool { return s.Name != "float specials" }, // there is no NaN
 	})

@@ -14,10 +14,11 @@ import (
 )
 
 var (
-	errNoNumber = errors.New("the database has no such number as NaN or infinity")
-	errFraction = errors.New("the number has a fraction, and the column holds whole numbers")
-	errComma    = errors.New("a word of a set holds a comma")
-	errYear     = errors.New("the database holds years from 1 to 9999 only")
+	errNoNumber     = errors.New("the database has no such number as NaN or infinity")
+	errNoNumberText = errors.New("the text is no number")
+	errFraction     = errors.New("the number has a fraction, and the column holds whole numbers")
+	errComma        = errors.New("a word of a set holds a comma")
+	errYear         = errors.New("the database holds years from 1 to 9999 only")
 )
 
 // encode is what is sent to store v in a column of the type, chosen so that reading gives v back. Where the server
@@ -52,6 +53,13 @@ func encode(t *value.Type, v value.Value) (driver.Value, error) {
 	case value.KindDecimal:
 		return encodeDecimal(t, v.Decimal())
 	case value.KindText:
+		if isBit(t) { // the server would store the letters' bits
+			n, err := strconv.ParseUint(v.Text(), 10, 64)
+			if err != nil {
+				return nil, errNoNumberText
+			}
+			return n, nil
+		}
 		return v.Text(), nil
 	case value.KindBytes:
 		if b := v.Bytes(); b != nil {
@@ -67,6 +75,8 @@ func encode(t *value.Type, v value.Value) (driver.Value, error) {
 	}
 	return string(value.AppendJSON(nil, v)), nil
 }
+
+func isBit(t *value.Type) bool { return strings.HasPrefix(t.Native, "bit(") }
 
 func encodeFloat(t *value.Type, f float64) (driver.Value, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
@@ -85,6 +95,9 @@ func encodeDecimal(t *value.Type, d value.Decimal) (driver.Value, error) {
 	}
 	if d = d.Trim(); d.Scale() > 0 {
 		return nil, errFraction
+	}
+	if n, err := strconv.ParseUint(d.String(), 10, 64); err == nil {
+		return n, nil
 	}
 	return d.String(), nil
 }

@@ -33,7 +33,11 @@ func (a *applier) tuples(places []int, b *sqlkit.Binding) []tuple {
 		for _, arg := range t.args {
 			t.size += sizeOf(arg) + 4
 		}
-		if most := a.facts.packet - overhead; t.size > most {
+		most := a.facts.packet - overhead
+		if t.size > most/2 {
+			t.size += escapes(t.args)
+		}
+		if t.size > most {
 			a.results[at].Err = lockstep.Faultf(lockstep.CodeTooLarge, "the record has %d bytes, and the server's max_allowed_packet leaves room for %d", t.size, most).
 				On(lockstep.About{Stream: a.table.Stream.Name, Key: a.writes[at].Key})
 			all = all[:start]
@@ -84,9 +88,30 @@ func sizeOf(arg driver.Value) int {
 	return 8
 }
 
+// escapes is how many more bytes the values take in a statement, where some letters are written as two.
+func escapes(args []driver.Value) int {
+	n := 0
+	for _, arg := range args {
+		text, ok := arg.(string)
+		if b, bytes := arg.([]byte); bytes {
+			text, ok = string(b), true
+		}
+		if !ok {
+			continue
+		}
+		for i := range len(text) {
+			switch text[i] {
+			case 0, '\n', '\r', 0x1a, '\'', '"', '\\':
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // chunks cuts tuples into statements of at most so many rows that fit a packet, even if much of them is escaped.
 func (a *applier) chunks(tuples []tuple, rows int, each func([]tuple) error) error {
-	most := min(4<<20, a.facts.packet/2)
+	most := min(4<<20, (a.facts.packet-overhead)/2)
 	for len(tuples) > 0 {
 		n, size := 0, 0
 		for n < len(tuples) && n < rows && (n == 0 || size+tuples[n].size <= most) {

@@ -2,11 +2,9 @@ package postgres_test
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/lockstep-sync/lockstep"
@@ -95,8 +93,8 @@ func TestUnknownOutcome(t *testing.T) {
 	dsn := testkit.Postgres(t)
 	exec(t, dsn, `CREATE TABLE u (id int PRIMARY KEY, v text)`)
 	for _, rows := range []int{1, 50} {
-		p := newProxy(t, dsn)
-		s := open(t, lockstep.Settings{"dsn": p.dsn})
+		p, through := newProxy(t, dsn)
+		s := open(t, lockstep.Settings{"dsn": through})
 		write := func(from int) error {
 			var writes []lockstep.Write
 			for i := range rows {
@@ -109,9 +107,9 @@ func TestUnknownOutcome(t *testing.T) {
 			t.Fatal(err)
 		}
 		for answers := range int64(200) { // cut behind so many pieces of answers, until none is missing
-			p.cutAfter(answers)
+			p.CutAfter(answers)
 			err := write(1000)
-			p.heal()
+			p.Heal()
 			conn := connect(t, dsn)
 			if err == nil {
 				do(t, conn, `DELETE FROM u WHERE id >= 1000`)
@@ -130,96 +128,23 @@ func TestUnknownOutcome(t *testing.T) {
 			}
 			do(t, conn, `DELETE FROM u WHERE id >= 1000`)
 		}
-		p.cutAnswerTo(map[int]string{1: "INSERT INTO", 50: "COMMIT"}[rows])
+		p.CutAnswerTo(map[int]string{1: "INSERT INTO", 50: "COMMIT"}[rows])
 		if f := lockstep.FaultOf(write(1000)); f == nil || !f.Unknown {
 			t.Errorf("%d rows, cut between the commit and its answer: %v", rows, f)
 		}
-		p.heal()
+		p.Heal()
 		do(t, connect(t, dsn), `DELETE FROM u WHERE id >= 1000`)
 	}
 }
 
-// proxy stands between us and the server, and cuts connections.
-type proxy struct {
-	dsn    string
-	left   atomic.Int64 // answers let through; negative is no limit
-	server string
-	word   atomic.Pointer[string] // a request with it in it gets no answer
-}
-
-func newProxy(t *testing.T, dsn string) *proxy {
+// newProxy is a proxy in front of the server, and the DSN that goes through it.
+func newProxy(t *testing.T, dsn string) (*testkit.Proxy, string) {
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{server: filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432")}
-	p.heal()
-	dir := t.TempDir()
-	l, err := net.Listen("unix", filepath.Join(dir, ".s.PGSQL.5432"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	u.RawQuery = url.Values{"host": {dir}, "sslmode": {"disable"}}.Encode()
-	p.dsn = u.String()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(c)
-		}
-	}()
-	return p
-}
-
-func (p *proxy) cutAfter(answers int64) { p.left.Store(answers) }
-
-func (p *proxy) cutAnswerTo(word string) { p.word.Store(&word) }
-
-func (p *proxy) heal() {
-	p.word.Store(nil)
-	p.left.Store(-1)
-}
-
-func (p *proxy) serve(client net.Conn) {
-	defer client.Close()
-	server, err := net.Dial("unix", p.server)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	go func() {
-		b := make([]byte, 64<<10)
-		for {
-			n, err := client.Read(b)
-			if n > 0 {
-				if word := p.word.Load(); word != nil && strings.Contains(string(b[:n]), *word) {
-					p.left.Store(0)
-				}
-				_, _ = server.Write(b[:n])
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	b := make([]byte, 64<<10)
-	for {
-		n, err := server.Read(b)
-		if n > 0 { // the end of a connection is no answer
-			if left := p.left.Load(); left == 0 {
-				return
-			} else if left > 0 {
-				p.left.Add(-1)
-			}
-			if _, err := client.Write(b[:n]); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
+	const name = ".s.PGSQL.5432"
+	p := testkit.NewProxy(t, filepath.Join(u.Query().Get("host"), name), name)
+	u.RawQuery = url.Values{"host": {filepath.Dir(p.Socket)}, "sslmode": {"disable"}}.Encode()
+	return p, u.String()
 }

@@ -16,6 +16,9 @@ const leaseTime = 10 * time.Minute
 // deliver carries one batch from the queue to the target. It says how many entries it took and, where the flow as a
 // whole has to react, the fault. Once entries are leased the batch is brought to its end even if ctx ends meanwhile.
 func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
+	if err := w.recoverPair(ctx, w.flow); err != nil {
+		return 0, nil, err
+	}
 	batch, err := w.store.Lease(ctx, w.flow.Name, w.flow.Batch, leaseTime)
 	if err != nil || len(batch) == 0 {
 		return 0, nil, err
@@ -58,6 +61,9 @@ func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
 
 // process takes leased items through the stages. What unlock gives back is held until they are settled.
 func (w *worker) process(ctx context.Context, items []*item) (unlock func(), err error) {
+	if w.flow.Back != nil {
+		return w.processPair(ctx, items)
+	}
 	unlock = func() {}
 	w.refresh(ctx, items)
 	moves := w.flow.state.moves.Load()
@@ -100,6 +106,16 @@ func (w *worker) later(it *item) {
 func (w *worker) bring(ctx context.Context, items []*item) (unlock func(), err error) {
 	w.compare(live(items))
 	w.lookups(live(items))
+	unlock, err = w.lookFound(ctx, live(items), w.later)
+	if err != nil {
+		return unlock, err
+	}
+	w.write(ctx, live(items))
+	return unlock, nil
+}
+
+// lookFound looks, locks what was found, and claims.
+func (w *worker) lookFound(ctx context.Context, items []*item, taken func(*item)) (unlock func(), err error) {
 	before := map[*item]lockstep.Key{}
 	for _, it := range live(items) {
 		before[it] = it.target
@@ -114,12 +130,8 @@ func (w *worker) bring(ctx context.Context, items []*item) (unlock func(), err e
 			ends = append(ends, len(names))
 		}
 	}
-	unlock = w.hold(found, names, ends, w.later)
-	if err := w.claim(ctx, live(items)); err != nil {
-		return unlock, err
-	}
-	w.write(ctx, live(items))
-	return unlock, nil
+	unlock = w.hold(found, names, ends, taken)
+	return unlock, w.claim(ctx, live(items))
 }
 
 // lock takes the locks of the items' target records, of both records where one moves. Items whose record is taken
@@ -127,13 +139,22 @@ func (w *worker) bring(ctx context.Context, items []*item) (unlock func(), err e
 func (w *worker) lock(items []*item, taken func(*item)) (unlock func()) {
 	names, ends := make([]string, 0, len(items)), make([]int, len(items))
 	for i, it := range items {
-		names = w.flow.lockNames(names, it)
-		if to, moved := w.moved(it); moved {
-			names = append(names, w.flow.keyLock(to))
-		}
+		names = w.lockNames(names, it)
 		ends[i] = len(names)
 	}
 	return w.hold(items, names, ends, taken)
+}
+
+// lockNames appends the names of an item's locks.
+func (w *worker) lockNames(names []string, it *item) []string {
+	if w.flow.Back != nil { // both ends: the flow back writes where this one reads
+		names = append(names, w.flow.Back.keyLock(it.key()))
+	}
+	names = w.flow.lockNames(names, it)
+	if to, moved := w.moved(it); moved {
+		names = append(names, w.flow.keyLock(to))
+	}
+	return names
 }
 
 // hold takes all locks that are named for each item (law 3): those of the ith end before ends[i].

@@ -21,7 +21,7 @@ type sourcePrint [17]byte
 
 // printer is a printer for the flow's records, nil where it has none.
 func (f *Flow) printer() *image.Printer {
-	if len(f.Mapping.Links()) > 0 {
+	if len(f.Mapping.Links()) > 0 || f.Back != nil {
 		return nil
 	}
 	by := f.made()

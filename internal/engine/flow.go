@@ -8,6 +8,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/conflict"
 	"github.com/lockstep-sync/lockstep/internal/image"
 	"github.com/lockstep-sync/lockstep/internal/mapping"
 	"github.com/lockstep-sync/lockstep/internal/schedule"
@@ -58,8 +59,9 @@ type Flow struct {
 
 	Mapping *mapping.Mapping
 	Shape   *image.Shape
-	Written string   // a hash of the mapping as it stands in the configuration, which can be told without the systems
-	Match   []string // target fields by which a record is found before it is linked; empty is the target's key
+	Written string        // a hash of the mapping as it stands in the configuration, which can be told without the systems
+	Compare image.Options // that Shape was made with
+	Match   []string      // target fields by which a record is found before it is linked; empty is the target's key
 
 	OnDelete     OnDelete
 	Disable      value.Fields
@@ -83,6 +85,13 @@ type Flow struct {
 	FullNow bool            // run a full sync when the daemon starts
 	Window  schedule.Window // deliveries only within
 
+	// Set by Pair: the flow face to face, what decides a conflict, the target's fields that only this flow decides, and
+	// those that both carry; nil for none.
+	Back   *Flow
+	Policy conflict.Policy
+	Own    *image.Shape
+	Shared *image.Shape
+
 	state flowState
 }
 
@@ -94,7 +103,10 @@ func (f *Flow) about(key lockstep.Key) lockstep.About {
 	return lockstep.About{Flow: f.Name, Key: key}
 }
 
-// look is how the target is read: the fields that the mapping writes.
+// look is how the target is read: the fields that the mapping writes, in a pair as the flow back reads them.
 func (f *Flow) look() lockstep.Read {
+	if f.Back != nil {
+		return f.Back.Read
+	}
 	return lockstep.Read{Stream: f.To.Name, Fields: f.Mapping.Writes()}
 }

@@ -92,6 +92,9 @@ func (e *Engine) Full(ctx context.Context, flow string, opt FullOptions) (lockst
 
 // openFull finds the unfinished run or starts a new one.
 func (e *Engine) openFull(ctx context.Context, f *Flow, opt FullOptions) (*fullRun, error) {
+	if err := e.recoverPair(ctx, f); err != nil {
+		return nil, err
+	}
 	if f.delta() { // flows of one feed that begin together reset it once
 		fd := e.feeds[f.Feed]
 		fd.opening.Lock()
@@ -238,6 +241,9 @@ func (r *fullRun) recover(ctx context.Context) error {
 		if links[i].Link.ID == 0 && in.Target != "" {
 			link := lockstep.Link{Set: r.flow.Set, At: r.now()}
 			link.End(r.flow.Side).Key, link.End(r.flow.Side.Other()).Key = in.Key, in.Target
+			if r.flow.Back != nil {
+				link.End(r.flow.Side.Other()).Digest = begun
+			}
 			end.Links = append(end.Links, link)
 		}
 		change := lockstep.Change{Record: lockstep.Record{Key: in.Key, Fields: in.Image}, Hint: true}

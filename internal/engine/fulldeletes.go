@@ -44,7 +44,8 @@ func (r *fullRun) deletes(ctx context.Context) error {
 
 // unseen tells whether a link's record is a candidate for a delete.
 func (r *fullRun) unseen(l lockstep.Link) bool {
-	return l.ID <= r.place.MaxID && !r.seen.has(l.ID) && l.End(r.flow.Side.Other()).Digest != gone
+	digest := l.End(r.flow.Side.Other()).Digest
+	return l.ID <= r.place.MaxID && !r.seen.has(l.ID) && digest != gone && digest != outside
 }
 
 // brake counts the candidates before the first is touched.

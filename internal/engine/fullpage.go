@@ -142,8 +142,12 @@ func (r *fullRun) sight(it *item) {
 // may have to be read again, and then this one is, too.
 func (r *fullRun) bringPage(ctx context.Context, p *pageInHand) error {
 	hint := func(it *item) {
+		change := lockstep.Change{Record: lockstep.Record{Key: it.key()}, Hint: true}
+		if r.flow.Back != nil { // after an unknown outcome the image tells our own work from the other side's (law 5)
+			change.Record.Fields = it.change.Record.Fields
+		}
 		it.done("queued")
-		p.end.Queue = append(p.end.Queue, lockstep.Change{Record: lockstep.Record{Key: it.key()}, Hint: true})
+		p.end.Queue = append(p.end.Queue, change)
 	}
 	for _, it := range p.items {
 		switch {
@@ -163,6 +167,9 @@ func (r *fullRun) bringPage(ctx context.Context, p *pageInHand) error {
 		case it.out == nil && it.op == lockstep.Delete:
 			hint(it) // it left the set
 		}
+	}
+	if r.flow.Back != nil {
+		return r.bringPair(ctx, p, hint)
 	}
 	items := live(p.items)
 	if len(items) == 0 {

@@ -22,6 +22,7 @@ type item struct {
 	look     bool              // look at the target before writing: law 5, a first meeting, a deep read
 
 	op     lockstep.Op  // what it comes to
+	left   bool         // a delete of a record that is there: the filter leaves it out now
 	image  value.Fields // as the target would hold it
 	digest lockstep.Digest
 	print  sourcePrint  // of the source's record, where the flow has prints
@@ -32,6 +33,7 @@ type item struct {
 	same   bool             // theirs is level with our image, but not linked yet
 	theirs *lockstep.Record // nil: not there
 	evict  *lockstep.Link   // a link to the same target record whose source record is gone
+	face   *facing          // in a pair, once looked at
 
 	out *lockstep.Outcome // set once it is closed
 }
@@ -73,7 +75,7 @@ func (it *item) known() bool { return it.link.ID != 0 }
 
 // unmapped is the item as it was before it was mapped.
 func (it *item) unmapped() *item {
-	it.out, it.op, it.image, it.digest, it.target, it.match = nil, it.change.Op, value.Fields{}, "", "", ""
+	it.out, it.op, it.left, it.image, it.digest, it.target, it.match = nil, it.change.Op, false, value.Fields{}, "", "", ""
 	return it
 }
 
@@ -112,13 +114,22 @@ func (w *worker) level(it *item, did string, version string) {
 	it.done(did)
 	it.out.Link = w.leveled(it, version)
 	it.out.Unlink = it.evict
+	if it.face != nil && it.face.hint {
+		it.out.Hint = it.target
+	}
 }
 
 // leveled is the item's link as it is once the target holds the image.
 func (w *worker) leveled(it *item, version string) *lockstep.Link {
 	link := it.link
 	link.Set, link.Run, link.At = w.flow.Set, w.run, w.now()
-	*link.End(w.flow.Side) = lockstep.End{Key: it.key(), Digest: it.print.digest(), Version: it.change.Record.Version}
+	own := lockstep.End{Key: it.key(), Digest: it.print.digest(), Version: it.change.Record.Version}
+	if w.flow.Back != nil {
+		if own.Digest = it.link.End(w.flow.Side).Digest; it.face != nil && it.face.level != "" {
+			own.Digest = it.face.level
+		}
+	}
+	*link.End(w.flow.Side) = own
 	*link.End(w.flow.Side.Other()) = lockstep.End{Key: it.target, Digest: it.digest, Version: version}
 	return &link
 }
@@ -231,5 +242,5 @@ func (w *worker) equal(it *item, theirs *lockstep.Record) (bool, error) {
 // stale tells whether a digest cannot be compared: it was made by another version of law 7's definition, or covers
 // other fields than the mapping writes now.
 func (f *Flow) stale(d lockstep.Digest) bool {
-	return d != "" && d != gone && !f.Shape.Made(d)
+	return d != "" && d != gone && d != outside && !f.Shape.Made(d)
 }

@@ -152,6 +152,9 @@ func (p *plan) page(ctx context.Context, items []*item) error {
 // tell counts an item and reports it unless it is level.
 func (p *plan) tell(it *item) error {
 	c := &p.row.Counts
+	if it.out != nil && it.out.Clash != nil && it.out.Clash.Won == p.flow.Side {
+		it.out = nil // a conflict that ours wins
+	}
 	d := PlanItem{Flow: p.flow.Name, Key: it.key(), Target: it.target, Was: hexDigest(it.link.End(p.flow.Side.Other()).Digest), Ours: hexDigest(it.digest)}
 	if it.theirs != nil {
 		if img, err := p.theirImage(it.theirs); err == nil {

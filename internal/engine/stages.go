@@ -21,6 +21,9 @@ type worker struct {
 	// prints is nil where the flow has none. Like maps it is for one goroutine.
 	prints *image.Printer
 	run    int64 // the run that its work counts to, 0 for none
+
+	back, ahead *worker      // of the flow face to face: to map what it reads, and what it will read
+	backNames   *value.Names // of the fields that it reads
 }
 
 func (e *Engine) worker(f *Flow, run int64) *worker {
@@ -107,7 +110,7 @@ func (w *worker) links(ctx context.Context, items []*item) error {
 	}
 	for i, it := range items {
 		it.link, it.open = states[i].Link, states[i].Open
-		if w.flow.stale(it.link.End(w.flow.Side.Other()).Digest) {
+		if w.flow.stale(it.link.End(w.flow.Side.Other()).Digest) || (w.flow.Back != nil && w.flow.Back.stale(it.link.End(w.flow.Side).Digest)) {
 			it.look = true // re-label: looking finds it level, and nothing is sent
 		}
 	}
@@ -196,8 +199,10 @@ func (w *worker) mapOne(it *item, resolve mapping.Resolver) {
 		return
 	case err != nil:
 		w.fail(it, err)
+	case !keep && it.known() && it.link.End(w.flow.Side.Other()).Digest == outside:
+		it.done("filtered") // it never was in: the flow back brought it
 	case !keep && (it.known() || it.look): // it left the set
-		it.op = lockstep.Delete
+		it.op, it.left = lockstep.Delete, true
 	case !keep:
 		it.done("filtered")
 	}
@@ -226,8 +231,10 @@ func (w *worker) compare(items []*item) {
 			it.target = end.Key
 			if end.Digest == gone {
 				it.done("level")
+			} else if end.Digest == outside {
+				it.done("filtered")
 			}
-		case it.blind(): // law 5
+		case it.blind() && w.flow.Back == nil: // law 5; in a pair the flow back brings what was made
 			w.fail(it, lockstep.NewFault(lockstep.CodeBlind, errors.New("a create has an unknown outcome, and the source's record is gone, so nothing tells where to look")))
 		case !it.look || (it.target == "" && it.match == ""):
 			it.done("level") // never there, as far as we ever wrote
@@ -241,6 +248,8 @@ func (w *worker) lookups(items []*item) {
 	byKey := w.flow.matchIsKey()
 	for _, it := range items {
 		switch {
+		case w.flow.Back != nil:
+			it.look = true // theirs may have changed, too
 		case it.op == lockstep.Delete && it.known():
 			it.look = it.look || w.flow.OnDelete == DisableRecord
 		case it.op == lockstep.Delete || it.known():
@@ -276,10 +285,18 @@ func (w *worker) lookAt(ctx context.Context, items []*item) {
 	}
 	w.fetchTheirs(ctx, byKey)
 	w.findTheirs(ctx, byMatch)
+	var looked []*item
 	for _, it := range items {
 		if it.looked && it.out == nil {
-			w.judge(it)
+			looked = append(looked, it)
 		}
+	}
+	if w.flow.Back != nil {
+		w.judgePairs(ctx, looked)
+		return
+	}
+	for _, it := range looked {
+		w.judge(it)
 	}
 }
 
@@ -386,6 +403,8 @@ func (w *worker) claim(ctx context.Context, items []*item) error {
 	for _, it := range live(items) {
 		if it.same {
 			w.level(it, "level", it.theirs.Version)
+		} else if it.face != nil && it.face.yields != nil {
+			w.yield(it)
 		}
 	}
 	return nil

@@ -13,6 +13,9 @@ type flowState struct {
 	moves atomic.Int64 // links that others may have read were changed: pages that full syncs settled, and claims that moved
 	full  atomic.Bool  // a full sync is under way
 
+	takingUp sync.Mutex // of a pair's side A
+	tookUp   bool
+
 	mu      sync.Mutex
 	counts  lockstep.Counts
 	stopped *lockstep.Fault // the flow waits for a person

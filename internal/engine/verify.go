@@ -357,6 +357,11 @@ func (v *verify) judgeSuspects(ctx context.Context, items []*item) error {
 	if err := v.see(ctx, seen); err != nil {
 		return err
 	}
+	if v.flow.Back != nil {
+		if err := v.seePair(ctx, seen); err != nil {
+			return err
+		}
+	}
 	for _, it := range seen {
 		if err := v.drift(it); err != nil {
 			return err
@@ -390,6 +395,9 @@ func (v *verify) see(ctx context.Context, items []*item) error {
 
 // drift reports an item if its sides differ.
 func (v *verify) drift(it *item) error {
+	if it.face != nil && it.face.back != nil && it.op == lockstep.Upsert && it.face.course() == level {
+		return nil
+	}
 	d := Drift{Flow: v.flow.Name, Key: it.key(), Target: it.target}
 	var theirs value.Fields
 	if it.theirs != nil {
@@ -437,7 +445,15 @@ func (v *verify) judgeExtra(ctx context.Context, keys []lockstep.Key) error {
 	if err != nil {
 		return fmt.Errorf("look again at the target: %w", err)
 	}
+	coming, err := v.coming(ctx, unlinked)
+	if err != nil {
+		return err
+	}
 	for _, r := range found {
+		if coming[r.Key] { // the flow back brings it
+			v.row.Counts.InFlight++
+			continue
+		}
 		if err := v.report(nil, Drift{Flow: v.flow.Name, What: "extra", Target: r.Key}); err != nil {
 			return err
 		}

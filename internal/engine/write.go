@@ -22,10 +22,14 @@ func (w *worker) write(ctx context.Context, items []*item) {
 	for i, res := range w.applyAll(ctx, writes) {
 		w.answer(sent[i], res)
 	}
+	w.predict(ctx, items)
 }
 
 func (w *worker) toWrite(it *item) lockstep.Write {
 	wr := lockstep.Write{ID: w.flow.Name + "/" + string(it.key()) + "/" + strconv.FormatInt(it.delivery.Generation, 10), Op: it.op, Key: it.target, Fields: it.image}
+	if it.face != nil && it.theirs != nil && w.flow.versioned() {
+		wr.IfVersion = it.theirs.Version // an edit since the look is not written over
+	}
 	if it.op == lockstep.Delete {
 		wr.Fields = w.flow.Disable // empty unless the flow disables
 		if w.flow.OnDelete == DisableRecord {

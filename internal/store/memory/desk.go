@@ -77,6 +77,9 @@ func (s *Store) Entries(ctx context.Context, name string, state lockstep.EntrySt
 func (e *entry) shown(now time.Time) lockstep.Entry {
 	out := e.Entry
 	out.State = e.state(now)
+	if e.lease != nil && !e.lease.until.After(now) { // whoever gets it next is told so, too (law 5)
+		out.Tried, out.TriedAt = true, e.lease.until
+	}
 	return out
 }
 

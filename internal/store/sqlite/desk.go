@@ -28,6 +28,11 @@ func (s *Store) entry(r *row, now time.Time, dec *value.Decoder) (lockstep.Entry
 	e := lockstep.Entry{Delivery: d, Priority: r.priority, NotBefore: r.notBefore, For: r.wants, Fault: decodeFault(r.fault.text),
 		Coalesced: r.coalesced, Changed: r.changed}
 	e.State, _ = s.stateOf(r, now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.leases[r.id]; l != nil && !l.until.After(now) { // whoever gets it next is told so, too (law 5)
+		e.Tried, e.TriedAt = true, l.until.UTC()
+	}
 	return e, err
 }
 

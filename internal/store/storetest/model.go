@@ -201,7 +201,7 @@ func (e *modelEntry) text() string {
 	if e.attempts > 0 {
 		t += fmt.Sprintf(" attempts=%d", e.attempts)
 	}
-	if e.tried {
+	if e.tried || e.held != nil && !e.held.until.After(time.Now()) { // a lease that has run out counts, too
 		t += " tried"
 	}
 	return t

@@ -96,6 +96,16 @@ var pairRows = []row{
 		b.settle(o)
 		b.entriesOf("g")
 	}},
+	{"an entry whose lease has run out shows as tried before it is leased again", func(b *bench) {
+		b.capture(up("a", 1))
+		b.lease(1)
+		b.entries("leased a#1 v=1")
+		time.Sleep(2 * time.Minute)
+		b.entries("ready a#1 v=1 tried")
+		_, e, _, err := b.s.Story(b.ctx, "f", "a")
+		b.ok(err)
+		same(b, e.Tried, true)
+	}},
 	{"a conflict stays on the story, and the delivery has the last one", func(b *bench) {
 		b.pair()
 		b.capture(up("a", 1))

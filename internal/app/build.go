@@ -49,6 +49,10 @@ func (b *builder) build(flows []*config.Flow) ([]*engine.Flow, error) {
 			b.problems = b.problems[:before:before]
 		}
 	}
+	b.pair(out)
+	for _, note := range unpairedNotes(b.cfg) {
+		b.notes = append(b.notes, Finding{Level: "warning", What: note})
+	}
 	for _, note := range cycles(b.cfg, b.links) {
 		b.notes = append(b.notes, Finding{Level: "warning", What: note, Next: "Leave one of the references out, or see that it can be empty."})
 	}
@@ -82,7 +86,7 @@ func (b *builder) flow(f *config.Flow) *engine.Flow {
 		to = &own
 	}
 	out := &engine.Flow{
-		FlowDef:      defOf(f),
+		FlowDef:      defOf(b.cfg, f),
 		SourceSystem: f.From.System,
 		TargetSystem: f.To.System,
 		From:         *from,
@@ -114,10 +118,11 @@ func (b *builder) flow(f *config.Flow) *engine.Flow {
 		out.Rate = rate.NewLimiter(rate.Limit(per), max(1, f.Deliver.Batch))
 	}
 	out.Read = readOf(f, *from, m)
-	out.Shape = b.shape(f, *to, m)
+	out.Shape, out.Compare = b.shape(f, *to, m)
 	out.Match = b.match(f, *to, m)
 	out.Disable = b.disable(f, *to)
 	b.remark(f, *to, m)
+	b.remarkChains(f, m)
 	if len(b.problems) > before {
 		return nil
 	}
@@ -125,9 +130,10 @@ func (b *builder) flow(f *config.Flow) *engine.Flow {
 }
 
 // defOf is what the store knows of a flow. It needs no system.
-func defOf(f *config.Flow) lockstep.FlowDef {
+func defOf(cfg *config.Config, f *config.Flow) lockstep.FlowDef {
+	set, side := setOf(cfg, f)
 	return lockstep.FlowDef{
-		Name: f.Name, Feed: feedOf(f), Set: f.Name, Side: lockstep.A,
+		Name: f.Name, Feed: feedOf(f), Set: set, Side: side,
 		Create: f.Priority.Create, Update: f.Priority.Update, Delete: f.Priority.Delete,
 	}
 }
@@ -228,6 +234,9 @@ func (b *builder) mapping(f *config.Flow, from lockstep.Stream, to *lockstep.Str
 	source := from
 	if !all && f.Identity() { // every field that may leave
 		source.Fields = slices.DeleteFunc(slices.Clone(from.Fields), func(fd lockstep.Field) bool { return !slices.Contains(allowed, fd.Name) })
+	}
+	if f.Identity() {
+		source.Fields = slices.DeleteFunc(slices.Clone(source.Fields), func(fd lockstep.Field) bool { return leaves(b.cfg, f, to, fd.Name) })
 	}
 	m, err := mapping.Compile(withIdentityNulls(f, specOf(f, source, to)))
 	if err != nil {

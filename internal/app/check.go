@@ -31,7 +31,7 @@ func Check(cfg *config.Config) (notes []string, err error) {
 		links[f.Name] = m.Links()
 		problems = append(problems, linkProblems(cfg, f, m.Links())...)
 	}
-	return cycles(cfg, links), cfg.Fault(problems)
+	return append(cycles(cfg, links), unpairedNotes(cfg)...), cfg.Fault(problems)
 }
 
 var (

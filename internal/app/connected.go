@@ -73,7 +73,7 @@ func (h *House) rebuild(ctx context.Context, write bool) (*built, error) {
 	out := &built{flows: map[string]*engine.Flow{}, held: map[string]*lockstep.Fault{}}
 	out.away = h.systems.open(ctx, h.cfg, usedBy(h.cfg, h.cfg.Flows))
 	out.sick = h.systems.sick(ctx, h.cfg, true)
-	able := slices.DeleteFunc(h.able(), func(f *config.Flow) bool { return out.sick[f.Name] != nil })
+	able := h.whole(slices.DeleteFunc(h.able(), func(f *config.Flow) bool { return out.sick[f.Name] != nil }))
 	if len(able) == 0 {
 		return out, nil
 	}
@@ -155,7 +155,7 @@ func (s systems) sick(ctx context.Context, cfg *config.Config, again bool) map[s
 func (h *House) attach(ctx context.Context) error {
 	defs := make([]lockstep.FlowDef, len(h.cfg.Flows))
 	for i, f := range h.cfg.Flows {
-		defs[i] = defOf(f)
+		defs[i] = defOf(h.cfg, f)
 	}
 	return h.store.Attach(ctx, defs)
 }
@@ -171,6 +171,14 @@ func (h *House) able() []*config.Flow {
 	}
 	return slices.DeleteFunc(slices.Clone(h.cfg.Flows), func(f *config.Flow) bool {
 		return !h.reachable(f) || (feedOf(f) != "" && lame[feedOf(f)])
+	})
+}
+
+// whole are the flows but for those whose pair is not whole: alone, a flow would write over what the other side says.
+func (h *House) whole(flows []*config.Flow) []*config.Flow {
+	return slices.DeleteFunc(slices.Clone(flows), func(f *config.Flow) bool {
+		_, face, _ := h.cfg.Pair(f.Name)
+		return face != nil && !slices.Contains(flows, face)
 	})
 }
 
@@ -216,7 +224,10 @@ func (d *doing) connected(ctx context.Context, write bool) (b *built, leave func
 		if to != nil {
 			gone[f.To.System] = to
 		}
-		if from == nil && to == nil {
+		if _, face, _ := d.cfg.Pair(f.Name); face != nil && b.sick[face.Name] != nil {
+			fault := lockstep.Faultf(lockstep.CodeUnavailable, "the flow face to face with it, %s, cannot be carried", face.Name)
+			errs = append(errs, fault.On(lockstep.About{Flow: f.Name}))
+		} else if from == nil && to == nil {
 			fault := lockstep.Faultf(lockstep.CodeUnavailable, "it shares the feed %s with a flow whose system is away", feedOf(f))
 			errs = append(errs, fault.On(lockstep.About{Flow: f.Name}))
 		}

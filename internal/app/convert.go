@@ -1,11 +1,13 @@
 package app
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/config"
 	"github.com/lockstep-sync/lockstep/internal/engine"
 	"github.com/lockstep-sync/lockstep/internal/image"
 	"github.com/lockstep-sync/lockstep/value"
@@ -73,6 +75,40 @@ func priorityName(p lockstep.Priority) string {
 
 func stepOf(e lockstep.Event, mask func(string) string) Step {
 	return Step{At: e.At.UTC(), Did: e.Did, Other: e.Other, Run: e.Run, Note: e.Note, Fault: faultOf(e.Fault, mask)}
+}
+
+// conflictOf shows a conflict of a flow of a pair: the fields in which the two differed.
+func conflictOf(c *lockstep.Clash, cfg *config.Config, flow string) *Conflict {
+	if c == nil {
+		return nil
+	}
+	out := &Conflict{Won: "a", Why: c.Why, Fields: []LostDiff{}}
+	if c.Won == lockstep.B {
+		out.Won = "b"
+	}
+	if p, _, _ := cfg.Pair(flow); p != nil {
+		if there := cfg.Flow(p.A); c.Won == lockstep.A {
+			out.System = there.From.System
+		} else {
+			out.System = there.To.System
+		}
+	}
+	names := c.Lost.Names()
+	if names == nil {
+		names = c.Kept.Names()
+	}
+	if names == nil {
+		return out
+	}
+	for _, name := range names.List() {
+		lost, _ := c.Lost.Get(name)
+		kept, _ := c.Kept.Get(name)
+		diff := LostDiff{name, value.AppendJSON(nil, lost), value.AppendJSON(nil, kept)}
+		if !bytes.Equal(diff.Lost, diff.Kept) {
+			out.Fields = append(out.Fields, diff)
+		}
+	}
+	return out
 }
 
 // moment is t for JSON: absent where it is zero.

@@ -31,7 +31,8 @@ func (d *doing) explain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	other := len(links) == 1 && links[0].ID != 0 && links[0].A.Key != asked
+	_, side := setOf(d.cfg, f)
+	other := len(links) == 1 && links[0].ID != 0 && links[0].End(side).Key != asked
 	if !other && !known {
 		if err := d.lookFor(ctx, f, story); err != nil {
 			return err
@@ -42,10 +43,29 @@ func (d *doing) explain(ctx context.Context) error {
 			return err
 		}
 	}
-	if !other {
+	if other {
+		if story, _, err = d.story(ctx, f, links[0].End(side).Key, "target"); err != nil {
+			return err
+		}
+		if err := d.emit(Event{Event: StoryEvent, Story: story}); err != nil {
+			return err
+		}
+	}
+	return d.across(ctx, f, story)
+}
+
+// across tells what the flow face to face knows of the record, where there is one: half of a pair's story is there.
+func (d *doing) across(ctx context.Context, f *config.Flow, s *Story) error {
+	_, face, _ := d.cfg.Pair(f.Name)
+	if face == nil {
 		return nil
 	}
-	if story, _, err = d.story(ctx, f, links[0].A.Key, "target"); err != nil {
+	key := s.Key
+	if s.TargetKey != "" {
+		key = s.TargetKey
+	}
+	story, known, err := d.story(ctx, face, key, "source")
+	if err != nil || !known {
 		return err
 	}
 	return d.emit(Event{Event: StoryEvent, Story: story})
@@ -60,14 +80,17 @@ func (d *doing) story(ctx context.Context, f *config.Flow, key lockstep.Key, ask
 	s = &Story{Flow: f.Name, Key: key, Asked: asked, Steps: []Step{}, Runs: []Run{}}
 	runs := map[int64]bool{}
 	for _, e := range steps {
-		s.Steps = append(s.Steps, stepOf(e, d.mask))
+		step := stepOf(e, d.mask)
+		step.Conflict = conflictOf(e.Clash, d.cfg, f.Name)
+		s.Steps = append(s.Steps, step)
 		runs[e.Run] = true
 		if e.Other != "" {
 			s.TargetKey = e.Other
 		}
 	}
 	if link != nil && link.ID != 0 {
-		s.Link, s.TargetKey = linkOf(link), link.B.Key
+		_, side := setOf(d.cfg, f)
+		s.Link, s.TargetKey = linkOf(link, side), link.End(side.Other()).Key
 		runs[link.Run] = true
 	}
 	if entry != nil {
@@ -85,11 +108,14 @@ func (d *doing) story(ctx context.Context, f *config.Flow, key lockstep.Key, ask
 	return s, len(steps) > 0 || s.Entry != nil || s.Link != nil, nil
 }
 
-func linkOf(l *lockstep.Link) *Link {
-	out := &Link{ID: l.ID, Key: l.A.Key, To: l.B.Key, At: moment(l.At), Run: l.Run, State: "level"}
-	switch l.B.Digest {
-	case "":
+// linkOf is a link as a flow that reads this side of it sees it.
+func linkOf(l *lockstep.Link, side lockstep.Side) *Link {
+	out := &Link{ID: l.ID, Key: l.End(side).Key, To: l.End(side.Other()).Key, At: moment(l.At), Run: l.Run, State: "level"}
+	switch l.End(side.Other()).Digest {
+	case "", "begun": // as the engine calls what a full sync had in flight when it was cut off
 		out.State = "unsent"
+	case "outside": // what the engine leaves on a link whose record the flow's filter leaves out
+		out.State = "outside"
 	case "gone": // what the engine leaves on the link of a record that stays in the target
 		out.State = "gone"
 	}
@@ -150,6 +176,8 @@ func (d *doing) why(f *config.Flow, s *Story) {
 		}
 	case s.Link != nil && s.Link.State == "gone":
 		s.Why = fmt.Sprintf("it is gone from the source, and stays in %s as %s (on_delete: %s)", to, s.Link.To, f.To.OnDelete)
+	case s.Link != nil && s.Link.State == "outside":
+		s.Why = fmt.Sprintf("the flow's `where` leaves it out; it is %s in %s, from where the flow back brings it", s.Link.To, to)
 	case s.Link != nil:
 		s.Why = fmt.Sprintf("linked with %s in %s, but not known to be level", s.Link.To, to)
 		s.Next = "Run `lockstep verify " + f.Name + "`."

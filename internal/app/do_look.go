@@ -30,6 +30,9 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 		Ready: st.Ready, Delayed: st.Delayed, Waiting: st.Waiting, Leased: st.Leased, Parked: st.Parked, Links: st.Links,
 		CapturedUpTo: moment(st.CapturedUpTo), LevelUpTo: moment(st.CapturedUpTo), Oldest: moment(st.Oldest), LastSettled: moment(st.LastSettled),
 	}
+	if p, face, _ := d.cfg.Pair(f.Name); face != nil {
+		s.Pair, s.Face = p.Name, face.Name
+	}
 	if s.Oldest != nil && (s.LevelUpTo == nil || s.Oldest.Before(*s.LevelUpTo)) {
 		s.LevelUpTo = s.Oldest
 	}

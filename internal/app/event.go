@@ -114,9 +114,11 @@ type PlanItem struct {
 // Status is a flow at a glance.
 type Status struct {
 	Flow         string     `json:"flow"`
-	From         string     `json:"from"`  // "system/stream"
-	To           string     `json:"to"`    // "system/stream"
-	State        string     `json:"state"` // "running" (a daemon carries it), "idle" (no daemon), "stopped" (waits for a person)
+	From         string     `json:"from"` // "system/stream"
+	To           string     `json:"to"`   // "system/stream"
+	Pair         string     `json:"pair,omitempty"`
+	Face         string     `json:"face,omitempty"` // the flow face to face with it
+	State        string     `json:"state"`          // "running" (a daemon carries it), "idle" (no daemon), "stopped" (waits for a person)
 	Fault        *Fault     `json:"fault,omitempty"`
 	Ready        int64      `json:"ready"`
 	Delayed      int64      `json:"delayed"`
@@ -184,7 +186,8 @@ type Link struct {
 	To  lockstep.Key `json:"target"`
 	At  *time.Time   `json:"at,omitempty"`  // when it was last level
 	Run int64        `json:"run,omitempty"` // the run that brought it level
-	// State is "level", "unsent" (linked, but not known to be level) or "gone" (from the source, and kept in the target).
+	// State is "level", "unsent" (linked, but not known to be level), "gone" (from the source, and kept in the target) or
+	// "outside" (of a pair: the flow's filter leaves it out).
 	State string `json:"state"`
 }
 
@@ -205,6 +208,23 @@ type Step struct {
 	Run   int64        `json:"run,omitempty"`
 	Note  string       `json:"note,omitempty"`
 	Fault *Fault       `json:"fault,omitempty"`
+	// Conflict is set where both sides of a pair had changed the record.
+	Conflict *Conflict `json:"conflict,omitempty"`
+}
+
+// Conflict says which side of a pair won, and what the other held in the fields that were written over.
+type Conflict struct {
+	Won    string     `json:"won"` // "a" or "b"
+	System string     `json:"system"`
+	Why    string     `json:"why"`
+	Fields []LostDiff `json:"fields"`
+}
+
+// LostDiff is a field that was written over. The values are plain JSON; null where the record was, or is, gone.
+type LostDiff struct {
+	Field string          `json:"field"`
+	Lost  json.RawMessage `json:"lost"`
+	Kept  json.RawMessage `json:"kept"`
 }
 
 // Finding is one remark of doctor.

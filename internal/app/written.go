@@ -13,7 +13,7 @@ import (
 )
 
 // shape is what images of the flow look like.
-func (b *builder) shape(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) *image.Shape {
+func (b *builder) shape(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) (*image.Shape, image.Options) {
 	names := m.Writes()
 	known := len(to.Fields) > 0
 	opt := image.Options{Tolerance: map[string]value.Decimal{}, Absent: m.Absent()}
@@ -21,6 +21,9 @@ func (b *builder) shape(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) 
 		if b.writable(f, to, fmt.Sprintf("ignore[%d]", i), name) && (known || slices.Contains(names, name)) {
 			opt.Ignore = append(opt.Ignore, name)
 		}
+	}
+	if name := tracked(b.cfg, f); slices.Contains(names, name) && !slices.Contains(opt.Ignore, name) {
+		opt.Ignore = append(opt.Ignore, name) // a time that each side stamps itself says nothing of the record
 	}
 	for name, by := range f.Tolerance {
 		if b.writable(f, to, "tolerance."+name, name) && (known || slices.Contains(names, name)) {
@@ -30,9 +33,9 @@ func (b *builder) shape(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) 
 	shape, err := image.New(to, names, opt)
 	if err != nil {
 		b.report(f, "map", lockstep.FaultOf(err).Code, "", "%s", lockstep.FaultOf(err).Err)
-		return nil
+		return nil, opt
 	}
-	return shape
+	return shape, opt
 }
 
 // match is by which fields of the target a record is found before it is linked.

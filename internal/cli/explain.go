@@ -50,6 +50,8 @@ func (t *tool) story(s app.Story) {
 			state = "not known to be level"
 		case "gone":
 			state = "kept in the target although it is gone in the source"
+		case "outside":
+			state = "left out by the flow's `where`"
 		}
 		t.put("")
 		t.put("  %s %s → %s, %s%s", p.dim("link "), s.Link.Key, s.Link.To, state, runText(s.Link.Run))
@@ -82,6 +84,17 @@ func (t *tool) story(s app.Story) {
 		if step.Fault != nil {
 			t.put("                  %s %s", p.bad(string(step.Fault.Code)), firstLine(step.Fault.Message))
 		}
+		if step.Conflict != nil {
+			t.conflict(p, *step.Conflict)
+		}
+	}
+}
+
+// conflict prints who won, and what was written over with what.
+func (t *tool) conflict(p paint, c app.Conflict) {
+	t.put("                  both sides had changed; %s (side %s) won: %s", p.bold(c.System), c.Won, c.Why)
+	for _, f := range c.Fields {
+		t.put("                  %s: %s lost, %s stands", f.Field, p.warn(string(f.Lost)), string(f.Kept))
 	}
 }
 
@@ -103,6 +116,8 @@ func stepText(p paint, did string) string {
 		return p.good(did)
 	case "parked", "discarded":
 		return p.bad(did)
+	case "conflict":
+		return p.warn(did)
 	case "retry", "wait", "waiting", "delayed":
 		return p.warn(did)
 	case "page":

@@ -179,6 +179,9 @@ func (t *tool) statusDetail(s app.Status) {
 	p, now := t.outPaint(), time.Now()
 	t.put("%s  %s → %s  %s", p.bold(s.Flow), s.From, s.To, stateText(p, s.State))
 	line := func(name, text string) { t.put("  %s  %s", p.dim(fmt.Sprintf("%-14s", name)), text) }
+	if s.Pair != "" {
+		line("pair", s.Pair+", face to face with "+s.Face)
+	}
 	line("captured up to", moment(deref(s.CapturedUpTo), now))
 	line("level up to", moment(deref(s.LevelUpTo), now))
 	line("queue", queueText(s))

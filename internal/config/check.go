@@ -28,6 +28,7 @@ func (d *decoder) cross(c *Config) {
 		d.twice(f.Match, at.sub("match"))
 		d.twice(f.Ignore, at.sub("ignore"))
 	}
+	d.checkPairs(c)
 }
 
 // endpoint is the system that a flow names; nil where it cannot be checked on.

@@ -24,6 +24,7 @@ type Config struct {
 	Log       Log
 	Systems   []*System // in the order of the file
 	Flows     []*Flow
+	Pairs     []*Pair // two flows each
 
 	src   *source
 	marks map[string]*yaml.Node

@@ -93,7 +93,7 @@ func TestOneMistakeOneProblem(t *testing.T) {
 		{flow: "values: {v: {csv: none.csv, key: a}}", at: "{csv", want: "needs `value`"},
 		{flow: "where: ''", at: "''", want: "`flows.f.where` is empty"},
 		{file: "retention: 1m", at: "1m", want: "is not between 1h and 36500d"},
-		{file: "pairs: {}", at: "pairs", want: "unknown key `pairs`"},
+		{file: "peers: {}", at: "peers", want: "unknown key `peers`"},
 		{file: "log: {level: loud}", at: "loud", want: "there is debug, info, warn, error"},
 		{file: "x-y: &x {a: 1}\nlog: {<<: 3}", at: "3}", want: "<< takes an alias of a mapping"},
 		{file: "x-y: &x {<<: *x}\nlog: *x", at: "*x}", want: "contains itself"},

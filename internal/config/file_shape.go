@@ -28,6 +28,8 @@ var fileShape = object[Config]{fields: []field[Config]{
 		"the systems, by names of your choice", required),
 	at("flows", shape[[]*Flow](flowsShape{}), func(c *Config) *[]*Flow { return &c.Flows },
 		"the flows, by names of your choice: each carries one stream, one way", required),
+	at("pairs", shape[[]*Pair](pairsShape{}), func(c *Config) *[]*Pair { return &c.Pairs },
+		"two-way sync, by names of your choice: two flows face to face, which share their links"),
 }}
 
 // settle fills in what depends on the rest.

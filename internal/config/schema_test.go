@@ -112,7 +112,7 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		minimal("", "full: {at_start: false}", ""), minimal("", "deliver: {batch: 0}", ""), minimal("", "deliver: {retry: {from: 5}}", ""),
 		minimal("", "deletes: {max_share: 5}", ""), minimal("", "values: {a: {csv: b}}", ""), minimal("", "values: {a b: {}}", ""),
 		minimal("", "tolerance: {a: b}", ""), minimal("", "priority: {create: 1}", ""), minimal("", "where: ''", ""),
-		minimal("", "", "log: {level: x}"), minimal("", "", "pairs: {}"), minimal("", "", "retention: 5"),
+		minimal("", "", "log: {level: x}"), minimal("", "", "pairs: {a b: {}}"), minimal("", "", "pairs: {p: {a: f}}"), minimal("", "", "peers: {}"), minimal("", "", "retention: 5"),
 		strings.Replace(minimal("", "", ""), "by: snapshot", "by: timestamp", 1), strings.Replace(minimal("", "", ""), "by: snapshot", "by: snapshot, field: x", 1),
 		strings.Replace(minimal("", "", ""), "stream: t", "stream: t, on_delete: disable", 1), strings.Replace(minimal("", "", ""), "stream: t", "stream: t, disable: {a: 1}", 1),
 		strings.Replace(minimal("", "", ""), "stream: t", "stream: t, on_delete: disable, disable: {}", 1), strings.Replace(minimal("", "", ""), "stream: t", "stream: ''", 1),

@@ -70,6 +70,8 @@ func Wins(s lockstep.Side) Policy {
 	return func(Conflict) Decision { return Decision{s, why} }
 }
 
-func newer(at, other time.Time) string { return "it is newer: " + stamp(at) + " against " + stamp(other) }
+func newer(at, other time.Time) string {
+	return "it is newer: " + stamp(at) + " against " + stamp(other)
+}
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.999999Z") }

@@ -551,5 +551,5 @@ func (w *worker) keyField(key lockstep.Key, name string) value.Value {
 // versioned tells whether a version that was read of the target is the one that a write can ask for.
 func (f *Flow) versioned() bool {
 	t, fields := f.Back.Read.Track, f.To.TrackFields
-	return t.By != lockstep.Timestamp && t.By != lockstep.Version || len(fields) == 0 || fields[0] == t.Field
+	return t.By != lockstep.Timestamp && t.By != lockstep.Version || len(fields) > 0 && fields[0] == t.Field
 }

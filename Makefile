@@ -76,7 +76,7 @@ gen: ## everything that is generated from the code
 	go generate ./...
 
 .PHONY: bench
-bench: build ## figures for docs/performance.md: 1,000,000 rows beside the limits of psql; about 15 minutes
+bench: build ## figures for docs/performance.md: 1,000,000 rows beside the limits of psql; about 20 minutes
 	go run ./internal/bench -lockstep bin/lockstep -out docs/performance.md $(BENCHFLAGS)
 
 .PHONY: chaos

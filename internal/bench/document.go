@@ -18,23 +18,18 @@ const (
 	closeMark = "<!-- /bench -->"
 )
 
-// document is the table and what must be known to read it, as Markdown.
+// document is the tables and what must be known to read them, as Markdown.
 func (b *bench) document(ctx context.Context, began time.Time) string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "Measured %s by `make bench` in %s. %s\n\n", began.UTC().Format(time.DateOnly),
 		time.Since(began).Round(time.Minute), b.machine(ctx))
 	table := slices.Clone(b.table)
-	slices.SortStableFunc(table, func(x, y *row) int { return cmp.Compare(b.whole(y), b.whole(x)) })
-	fmt.Fprint(&w, "| case | rows | seconds (min to max) | beside its limit | to reach | client CPU s | peak MiB |\n|---|---:|---|---:|---:|---:|---:|\n")
+	slices.SortStableFunc(table, func(x, y *row) int { return cmp.Compare(y.of, x.of) })
+	if len(table) > 0 {
+		fmt.Fprint(&w, "| case | rows | of | seconds (min to max) | beside its limit | to reach | client CPU s | peak MiB |\n|---|---:|---:|---|---:|---:|---:|---:|\n")
+	}
 	for _, r := range table {
 		walls := r.walls()
-		ratioText, targetText := "", ""
-		if limit := b.find(r.limit, r.rows); limit != nil {
-			ratioText = fmt.Sprintf("%.2f", ratio(r.runs, limit.runs))
-		}
-		if r.target > 0 {
-			targetText = fmt.Sprintf("%.1f", r.target)
-		}
 		var cpu []time.Duration
 		var peak int64
 		for _, u := range r.runs {
@@ -42,23 +37,43 @@ func (b *bench) document(ctx context.Context, began time.Time) string {
 			peak = max(peak, u.peak)
 		}
 		slices.Sort(cpu)
-		fmt.Fprintf(&w, "| %s | %d | %.2f (%.2f to %.2f) | %s | %s | %.2f | %d |\n", r.name, r.rows, median(walls).Seconds(),
-			walls[0].Seconds(), walls[len(walls)-1].Seconds(), ratioText, targetText, median(cpu).Seconds(), peak>>20)
+		fmt.Fprintf(&w, "| %s | %d | %d | %.2f (%.2f to %.2f) | %s | %s | %.2f | %d |\n", r.name, r.rows, r.of, median(walls).Seconds(),
+			walls[0].Seconds(), walls[len(walls)-1].Seconds(), b.beside(r), r.reach(), median(cpu).Seconds(), peak>>20)
+	}
+	if len(b.figures) > 0 {
+		fmt.Fprint(&w, "\n| what | measured | to reach |\n|---|---|---|\n")
+	}
+	for _, f := range b.figures {
+		fmt.Fprintf(&w, "| %s | %s | %s |\n", f.what, f.measured, f.reach)
 	}
 	return w.String()
 }
 
-// whole is the size of the table that a case belongs to: a delta's rows are a share of it, and stand with the rest.
-func (b *bench) whole(r *row) int {
-	size := r.rows
-	if r.name == deltaMerge || r.name == deltaOnce {
-		for _, o := range b.table {
-			if o.rows > r.rows && o.name != deltaMerge && o.name != deltaOnce && (size == r.rows || o.rows < size) {
-				size = o.rows
-			}
-		}
+// beside is what a case took beside its limit.
+func (b *bench) beside(r *row) string {
+	limit := b.find(r.limit, r.rows, r.of)
+	switch {
+	case limit == nil:
+		return ""
+	case r.beyond:
+		return fmt.Sprintf("%+.2f s", ratio(r.runs, limit.runs, true))
 	}
-	return size
+	return fmt.Sprintf("%.2f", ratio(r.runs, limit.runs, false))
+}
+
+// reach is what a case is to come to.
+func (r *row) reach() string {
+	var parts []string
+	switch {
+	case r.beyond:
+		parts = append(parts, fmt.Sprintf("%+.0f s", r.target))
+	case r.target > 0:
+		parts = append(parts, fmt.Sprintf("%.1f", r.target))
+	}
+	if r.also != "" {
+		parts = append(parts, r.also)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // machine says what it was measured on.

@@ -26,7 +26,9 @@ func timed(pipe ...*exec.Cmd) (usage, error) {
 	for i, c := range pipe {
 		c.Stderr = &said[i]
 		if i == len(pipe)-1 {
-			c.Stdout = last
+			if c.Stdout == nil {
+				c.Stdout = last
+			}
 			break
 		}
 		// A real pipe: nothing of ours stands between the two.
@@ -43,7 +45,7 @@ func timed(pipe ...*exec.Cmd) (usage, error) {
 		if err := c.Start(); err != nil {
 			return u, err
 		}
-		if w, ok := c.Stdout.(*os.File); ok { // the child has it now; ours would keep the pipe from ending
+		if w, ok := c.Stdout.(*os.File); ok && i < len(pipe)-1 { // the child has it now; ours would keep the pipe from ending
 			if err := w.Close(); err != nil {
 				return u, err
 			}
@@ -81,9 +83,12 @@ func (u usage) plus(v usage) usage {
 // row is what the runs of one case came to.
 type row struct {
 	name   string
-	rows   int
+	rows   int     // that were moved or looked at
+	of     int     // rows of the table
 	limit  string  // the case it is measured against, "" for a limit itself
 	target float64 // the ratio to reach, 0 for none
+	beyond bool    // measured by the seconds beyond the limit, not by the ratio
+	also   string  // what else is to be reached, in words
 	runs   []usage
 }
 
@@ -105,12 +110,17 @@ func median(sorted []time.Duration) time.Duration {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// ratio is the median over the runs of our time by the limit's in the same run: what is noise to both cancels out.
-func ratio(ours, limit []usage) float64 {
+// ratio is the median over the runs of our time by the limit's in the same run: what is noise to both cancels out. With
+// beyond it is that of the difference, in seconds.
+func ratio(ours, limit []usage, beyond bool) float64 {
 	var all []float64
 	for i := range min(len(ours), len(limit)) {
-		if limit[i].wall > 0 {
-			all = append(all, ours[i].wall.Seconds()/limit[i].wall.Seconds())
+		a, b := ours[i].wall.Seconds(), limit[i].wall.Seconds()
+		switch {
+		case beyond:
+			all = append(all, a-b)
+		case b > 0:
+			all = append(all, a/b)
 		}
 	}
 	if len(all) == 0 {
@@ -127,4 +137,25 @@ func (b *bench) psql(ctx context.Context, database string, statements ...string)
 		args = append(args, "-c", s)
 	}
 	return b.pg.Psql(ctx, database, args...)
+}
+
+// timedTo is timed with the output in a file, timedFrom with the input from one.
+func timedTo(c *exec.Cmd, path string) (usage, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return usage{}, err
+	}
+	defer f.Close()
+	c.Stdout = f
+	return timed(c)
+}
+
+func timedFrom(c *exec.Cmd, path string) (usage, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return usage{}, err
+	}
+	defer f.Close()
+	c.Stdin = f
+	return timed(c)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -61,6 +62,25 @@ func (b *bench) emptyTarget(ctx context.Context, indexed bool) error {
 func (b *bench) touch(ctx context.Context, database string, every int) error {
 	return b.pg.Exec(ctx, database, fmt.Sprintf(
 		"UPDATE products SET price = price + 1, version = version + 1, updated_at = now() WHERE id %% %d = 0", every), "VACUUM products")
+}
+
+// goners is how many of the rows that a delta changes are deleted: one of so many.
+const goners = 20
+
+// delete takes rows away, one for every goners-th that touch changes. Each round takes others. Their keys stay in the
+// table gone, which tells the limit what to delete.
+func (b *bench) delete(ctx context.Context, database string, every, round int) (int, error) {
+	err := b.pg.Exec(ctx, database, "DROP TABLE IF EXISTS gone",
+		fmt.Sprintf("CREATE TABLE gone AS SELECT id FROM products WHERE id %% %d = %d", every*goners, 1+round),
+		"DELETE FROM products p USING gone g WHERE p.id = g.id", "VACUUM products")
+	if err != nil {
+		return 0, err
+	}
+	out, err := b.pg.Psql(ctx, database, "-At", "-c", "SELECT count(*) FROM gone").Output()
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(out)))
 }
 
 // settle lets the server finish what it put off, so that one case does not pay for another.

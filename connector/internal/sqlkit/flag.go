@@ -2,7 +2,6 @@ package sqlkit
 
 import (
 	"encoding/json"
-	"slices"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/value"
@@ -76,10 +75,9 @@ func (p *Plan) trackColumn() (*Column, error) {
 // Others are all that are not idle.
 func (t *Table) Idle(mark string) (idle, others []*Column) {
 	every := t.Every()
-	times := TrackFields(every)
 	for i := range every {
 		c := &every[i]
-		if c.Name == mark || c.ReadOnly || c.Name == t.Version || slices.Contains(times, c.Name) {
+		if c.Name == mark || c.ReadOnly || c.Name == t.Version || isModified(*c) {
 			idle = append(idle, c)
 		} else {
 			others = append(others, c)

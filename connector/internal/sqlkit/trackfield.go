@@ -48,3 +48,8 @@ func plainName(s string) string {
 func maybeUnix(c Column) bool {
 	return c.Type.Kind == value.IntType && c.Type.Bits != 8 && c.Type.Bits != 16
 }
+
+// isModified tells whether a column looks like a "last modified" time of any type: texts are times, too, in some databases.
+func isModified(c Column) bool {
+	return c.Type.Kind != value.BoolType && slices.Contains(modifiedWords, plainName(c.Name))
+}

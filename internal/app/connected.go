@@ -77,7 +77,7 @@ func (h *House) rebuild(ctx context.Context, write bool) (*built, error) {
 	if len(able) == 0 {
 		return out, nil
 	}
-	accepted, err := acceptedSchemas(ctx, h.store, flowNames(h.cfg))
+	accepted, err := acceptedSchemas(ctx, h.store, h.cfg.Flows)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (d *doing) doctor(ctx context.Context) error {
 			whole = append(whole, f)
 		}
 	}
-	accepted, err := acceptedSchemas(ctx, d.store, d.names())
+	accepted, err := acceptedSchemas(ctx, d.store, d.flows)
 	if err != nil {
 		return err
 	}

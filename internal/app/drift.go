@@ -28,7 +28,7 @@ func newDrift(accepted map[string]*schema) drift {
 
 // note compares what the systems say with what was accepted.
 func (d *drift) note(f *config.Flow, from, to *lockstep.Stream) {
-	d.now[f.Name] = schema{columnsOf(from), columnsOf(to)}
+	d.now[f.Name] = schemaOf(f, from, to)
 	if was := d.accepted[f.Name]; was != nil {
 		d.changes[f.Name] = changesOf(*was, d.now[f.Name])
 	}
@@ -152,9 +152,10 @@ type watch struct {
 	reopen map[string]bool // systems that are not as they were when they were opened
 }
 
-// The pauses between two looks at schemas: without a reason, and with one.
+// The pauses between two looks at schemas: without a reason, before full syncs, and after a fault.
 const (
 	lookEvery   = 5 * time.Minute
+	lookAtFull  = time.Minute
 	lookAtFault = 15 * time.Second
 )
 
@@ -243,7 +244,7 @@ func (h *House) lookAgain(ctx context.Context, b *built) bool {
 		if !built || from == nil || to == nil {
 			continue
 		}
-		is := schema{columnsOf(from.stream(f.From.Stream)), columnsOf(to.stream(f.To.Stream))}
+		is := schemaOf(f, from.stream(f.From.Stream), to.stream(f.To.Stream))
 		if len(changesOf(was, is)) > 0 || was.From.Gone != is.From.Gone || was.To.Gone != is.To.Gone {
 			h.watch.stale(f.From.System, f.To.System)
 			changed = true
@@ -256,7 +257,7 @@ func (h *House) lookAgain(ctx context.Context, b *built) bool {
 // ready looks at the schemas before a full sync of the daemon begins, unless that was done just now.
 func (h *House) ready(ctx context.Context, flow string) error {
 	b := h.built.Load()
-	if b == nil || !h.isRunning() || h.watch.since() < min(lookAtFault, h.watch.every) || !h.lookAgain(ctx, b) {
+	if b == nil || !h.isRunning() || h.watch.since() < min(lookAtFull, h.watch.every) || !h.lookAgain(ctx, b) {
 		return nil
 	}
 	poke(h.watch.again)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/config"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -19,6 +20,7 @@ type schema struct {
 }
 
 type columns struct {
+	Stream string   `json:"stream"`         // "system/stream"
 	Gone   bool     `json:"gone,omitempty"` // there is no such stream
 	Key    []string `json:"key,omitempty"`
 	Fields []column `json:"fields,omitempty"`
@@ -29,11 +31,11 @@ type column struct {
 	Type string `json:"type"`
 }
 
-func columnsOf(s *lockstep.Stream) columns {
+func columnsOf(name string, s *lockstep.Stream) columns {
 	if s == nil {
-		return columns{Gone: true}
+		return columns{Stream: name, Gone: true}
 	}
-	c := columns{Key: s.Key}
+	c := columns{Stream: name, Key: s.Key}
 	for _, f := range s.Fields {
 		c.Fields = append(c.Fields, column{f.Name, typeText(f)})
 	}
@@ -65,6 +67,16 @@ func kindText(t value.Type) string {
 		return fmt.Sprintf("%s%d", t.Kind, t.Bits)
 	}
 	return t.Kind.String()
+}
+
+// schemaOf is what a flow is built on, as the systems describe it.
+func schemaOf(f *config.Flow, from, to *lockstep.Stream) schema {
+	return schema{columnsOf(f.From.System+"/"+f.From.Stream, from), columnsOf(f.To.System+"/"+f.To.Stream, to)}
+}
+
+// of tells whether the schema is one of the streams that the flow carries now.
+func (s *schema) of(f *config.Flow) bool {
+	return s.From.Stream == f.From.System+"/"+f.From.Stream && s.To.Stream == f.To.System+"/"+f.To.Stream
 }
 
 func (c columns) field(name string) *column {
@@ -145,17 +157,18 @@ func changesText(changes []SchemaChange) string {
 	return strings.Join(parts, "; ")
 }
 
-// acceptedSchemas are the schemas that flows were built on, as far as there are any.
-func acceptedSchemas(ctx context.Context, store lockstep.Runs, flows []string) (map[string]*schema, error) {
+// acceptedSchemas are the schemas that flows were built on, as far as there are any. A flow that carries other streams
+// than it did has none.
+func acceptedSchemas(ctx context.Context, store lockstep.Runs, flows []*config.Flow) (map[string]*schema, error) {
 	out := map[string]*schema{}
-	for _, name := range flows {
-		rows, err := store.Runs(ctx, lockstep.RunQuery{Flow: name, Kind: lockstep.SchemaRun, Max: 1})
+	for _, f := range flows {
+		rows, err := store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.SchemaRun, Max: 1})
 		if err != nil {
 			return nil, err
 		}
 		var s schema
-		if len(rows) > 0 && json.Unmarshal(rows[0].Place, &s) == nil {
-			out[name] = &s
+		if len(rows) > 0 && json.Unmarshal(rows[0].Place, &s) == nil && s.of(f) {
+			out[f.Name] = &s
 		}
 	}
 	return out, nil

@@ -64,6 +64,10 @@ func TestScriptBounds(t *testing.T) {
 		"nested compared":   "  a = [1]\n  b = [1]\n  for i in range(40):\n    a = [a, a]\n    b = [b, b]\n  return a == b",
 		"a list in itself":  "  a = []\n  a.append(a)\n  return a",
 		"house":             "  s = repeat(\"a\", 1000000)\n  return [repeat(s, 60) for i in range(1000)]",
+		"pieces kept":       "  l = list(range(500000))\n  a = []\n  for i in range(1000):\n    a.append(l[:])\n  return len(a)",
+		"arguments kept":    "  g = lambda *args: args\n  l = list(range(500000))\n  a = []\n  for i in range(1000):\n    a.append(g(*l))\n  return len(a)",
+		"text turned":       "  s = \"abc\" * 1000000\n  for i in range(100000):\n    s = s[::-1]\n  return s",
+		"list shifted":      "  l = list(range(500000))\n  for i in range(100000):\n    l.insert(0, 1)\n    l.pop(0)\n  return len(l)",
 		"dict grown":        "  d = {}\n  for i in range(1000000):\n    d[i] = [i] * 1000\n  return d",
 	} {
 		t.Run(name, func(t *testing.T) {

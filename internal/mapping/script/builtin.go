@@ -28,6 +28,7 @@ func predeclared(library []string) starlark.StringDict {
 		})
 	}
 	names["."] = starlark.NewBuiltin(".", member)
+	names["[:]"], names["*args"] = starlark.NewBuiltin("[:]", counting), starlark.NewBuiltin("*args", counting)
 	for name, run := range map[string]builtin{"range": ranged, "sorted": sorted, "min": least, "max": least, "int": fromHouse, "float": fromHouse, "abs": absolute,
 		"str": textOf, "repr": textOf, "any": counted(0), "all": counted(0), "list": counted(itemCost), "tuple": counted(itemCost), "reversed": counted(itemCost),
 		"enumerate": counted(entryCost), "zip": counted(entryCost), "set": counted(entryCost), "dict": counted(entryCost), "bytes": counted(1)} {
@@ -248,6 +249,12 @@ func member(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []st
 	}), nil
 }
 
+// counting counts what is about to be copied, and gives it on: a piece of something, or arguments that a list holds.
+func counting(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+	n := shallow(args[0])
+	return args[0], errors.Join(work(t, n>>6), spend(t, n))
+}
+
 // prices are the bytes that the methods make which can make much of little.
 var prices = map[string]func(t *starlark.Thread, x starlark.Value, args starlark.Tuple, named []starlark.Tuple) (int, error){
 	"join": func(t *starlark.Thread, x starlark.Value, args starlark.Tuple, _ []starlark.Tuple) (int, error) {
@@ -276,7 +283,8 @@ var prices = map[string]func(t *starlark.Thread, x starlark.Value, args starlark
 		return len(s) + most*strings.Count(string(s), "{"), err
 	},
 	"split": pieces, "rsplit": pieces, "splitlines": pieces,
-	"keys": whole, "values": whole, "items": whole, "union": both, "extend": both, "update": both, "insert": whole,
+	"keys": whole, "values": whole, "items": whole, "union": both, "extend": both, "update": both,
+	"insert": moving, "pop": moving, "remove": moving, "index": moving,
 	"difference": both, "intersection": both, "symmetric_difference": both,
 }
 
@@ -286,6 +294,11 @@ func pieces(_ *starlark.Thread, x starlark.Value, _ starlark.Tuple, _ []starlark
 
 func whole(_ *starlark.Thread, x starlark.Value, _ starlark.Tuple, _ []starlark.Tuple) (int, error) {
 	return shallow(x), nil
+}
+
+// moving makes nothing, but moves or looks at all there is.
+func moving(t *starlark.Thread, x starlark.Value, _ starlark.Tuple, _ []starlark.Tuple) (int, error) {
+	return 0, work(t, shallow(x)>>8)
 }
 
 func both(_ *starlark.Thread, x starlark.Value, args starlark.Tuple, _ []starlark.Tuple) (int, error) {

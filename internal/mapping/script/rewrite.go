@@ -176,7 +176,7 @@ func (r *rewriter) expr(e syntax.Expr) syntax.Expr {
 		}
 		e.X, e.Y = x, y
 	case *syntax.SliceExpr:
-		e.X, e.Lo, e.Hi, e.Step = r.expr(e.X), r.maybe(e.Lo), r.maybe(e.Hi), r.maybe(e.Step)
+		e.X, e.Lo, e.Hi, e.Step = r.call("[:]", e.Lbrack, r.expr(e.X)), r.maybe(e.Lo), r.maybe(e.Hi), r.maybe(e.Step)
 	case *syntax.IndexExpr:
 		e.X, e.Y = r.expr(e.X), r.expr(e.Y)
 	}
@@ -194,6 +194,10 @@ func (r *rewriter) callExpr(e *syntax.CallExpr) {
 	for i, arg := range e.Args {
 		if b, ok := arg.(*syntax.BinaryExpr); ok && b.Op == syntax.EQ { // name=value
 			b.Y = r.expr(b.Y)
+			continue
+		}
+		if u, ok := arg.(*syntax.UnaryExpr); ok && (u.Op == syntax.STAR || u.Op == syntax.STARSTAR) && u.X != nil {
+			u.X = r.call("*args", u.OpPos, r.expr(u.X))
 			continue
 		}
 		e.Args[i] = r.expr(arg)

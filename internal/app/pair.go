@@ -95,7 +95,7 @@ func (b *builder) checkPair(p *config.Pair, f, back *engine.Flow) {
 		if from, ok := f.Mapping.CopyOf(field); ok {
 			made = append(made, from)
 			if to, copied := back.Mapping.CopyOf(from); slices.Contains(back.Mapping.Writes(), from) && (!copied || to != field) {
-				b.note("warning", f.Name, fmt.Sprintf("%s is found by %s, which is %s on the other side, and the flow %s makes something else of %s: on its way there and back a record may become another",
+				b.say("warning", f.Name, fmt.Sprintf("%s is found by %s, which is %s on the other side, and the flow %s makes something else of %s: on its way there and back a record may become another",
 					f.To.Name, field, from, back.Name, from), "Let each flow copy the field by which records are found.")
 			}
 			continue
@@ -113,7 +113,7 @@ func (b *builder) checkPair(p *config.Pair, f, back *engine.Flow) {
 	}
 	others := matchOf(back)
 	if len(computed) > 0 {
-		b.note("warning", f.Name, fmt.Sprintf("the field %s, by which records are found, is computed: nobody can tell whether the flow %s finds the same records", strings.Join(computed, ", "), back.Name),
+		b.say("warning", f.Name, fmt.Sprintf("the field %s, by which records are found, is computed: nobody can tell whether the flow %s finds the same records", strings.Join(computed, ", "), back.Name),
 			"Let each flow copy the field by which records are found.")
 		return
 	}
@@ -131,7 +131,7 @@ func sameNames(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-func (b *builder) note(level, flow, what, next string) {
+func (b *builder) say(level, flow, what, next string) {
 	b.notes = append(b.notes, Finding{Level: level, Flow: flow, What: what, Next: next})
 }
 
@@ -140,7 +140,7 @@ func (b *builder) remarkPair(p *config.Pair, there, back *engine.Flow) {
 	if p.Wins == config.NewestWins {
 		for _, f := range []*engine.Flow{there, back} {
 			if !b.timed(f) {
-				b.note("note", f.Name, fmt.Sprintf("nobody can tell when a record of %s/%s was changed, so side a wins each conflict of the pair %s", f.SourceSystem, f.From.Name, p.Name),
+				b.say("note", f.Name, fmt.Sprintf("nobody can tell when a record of %s/%s was changed, so side a wins each conflict of the pair %s", f.SourceSystem, f.From.Name, p.Name),
 					"Name its \"last modified\" field by `version:` under the system's `streams:`, or say `wins: a` or `wins: b`.")
 			}
 		}
@@ -148,7 +148,7 @@ func (b *builder) remarkPair(p *config.Pair, there, back *engine.Flow) {
 	for _, other := range b.cfg.Flows {
 		for _, f := range []*engine.Flow{there, back} {
 			if other.Name != there.Name && other.Name != back.Name && other.To.System == f.TargetSystem && other.To.Stream == f.To.Name {
-				b.note("note", other.Name, fmt.Sprintf("it writes %s/%s, too, which the pair %s keeps in step: what it writes counts as an edit there", f.TargetSystem, f.To.Name, p.Name), "")
+				b.say("note", other.Name, fmt.Sprintf("it writes %s/%s, too, which the pair %s keeps in step: what it writes counts as an edit there", f.TargetSystem, f.To.Name, p.Name), "")
 			}
 		}
 	}
@@ -174,7 +174,7 @@ func (b *builder) remarkChains(f *config.Flow, m *mapping.Mapping) {
 		if _, face, _ := b.cfg.Pair(f.Name); face == next && t.By == lockstep.Timestamp {
 			continue // its own echo is all that it misses
 		}
-		b.note("warning", f.Name, fmt.Sprintf("it writes %s, by which the flow %s tracks %s/%s: a change that comes with an older value is seen by the next full sync only", t.Field, next.Name, f.To.System, f.To.Stream),
+		b.say("warning", f.Name, fmt.Sprintf("it writes %s, by which the flow %s tracks %s/%s: a change that comes with an older value is seen by the next full sync only", t.Field, next.Name, f.To.System, f.To.Stream),
 			"Leave the field out under `map`, and let "+f.To.System+" set it (a default, a trigger).")
 	}
 }

@@ -38,7 +38,7 @@ func (b *builder) build(flows []*config.Flow) ([]*engine.Flow, error) {
 	var out []*engine.Flow
 	b.deriveAll(flows)
 	for _, f := range flows {
-		b.note(f, b.systems[f.From.System].stream(f.From.Stream), b.targetStream(f))
+		b.compare(f, b.systems[f.From.System].stream(f.From.Stream), b.targetStream(f))
 		before := len(b.problems)
 		flow := b.flow(f)
 		switch {

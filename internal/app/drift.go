@@ -26,8 +26,8 @@ func newDrift(accepted map[string]*schema) drift {
 	return drift{accepted, map[string]schema{}, map[string][]SchemaChange{}, map[string]*lockstep.Fault{}, map[string][]config.Problem{}}
 }
 
-// note compares what the systems say with what was accepted.
-func (d *drift) note(f *config.Flow, from, to *lockstep.Stream) {
+// compare compares what the systems say with what was accepted.
+func (d *drift) compare(f *config.Flow, from, to *lockstep.Stream) {
 	d.now[f.Name] = schemaOf(f, from, to)
 	if was := d.accepted[f.Name]; was != nil {
 		d.changes[f.Name] = changesOf(*was, d.now[f.Name])

@@ -12,7 +12,7 @@ import (
 	"github.com/lockstep-sync/lockstep/value"
 )
 
-// Changes reads what changed after from, by the tracker asked for. By time it reads what has a later one, in sweeps: each begins with a horizon, reads everything after
+// Changes reads what has a later "last modified" time, in sweeps: each begins with a horizon, reads everything after
 // the last one in the order of (time, key), and ends with its horizon as the new position. A row whose time is null is
 // not seen: it counts as old, and the full sync has it.
 func (s *System) Changes(ctx context.Context, r lockstep.Read, from lockstep.Position, l lockstep.Limit) (lockstep.Page, error) {
@@ -26,9 +26,6 @@ func (s *System) changes(ctx context.Context, r lockstep.Read, from lockstep.Pos
 	p, err := s.plan(ctx, r)
 	if err != nil {
 		return lockstep.Page{}, err
-	}
-	if r.Track.By == lockstep.Log {
-		return s.logChanges(ctx, p, r, from, l)
 	}
 	field, err := trackField(p)
 	if err != nil {
@@ -54,7 +51,7 @@ func (s *System) changes(ctx context.Context, r lockstep.Read, from lockstep.Pos
 func trackField(p *sqlkit.Plan) (*sqlkit.Column, error) {
 	about := lockstep.About{Stream: p.Table.Stream.Name, Field: p.Track.Field}
 	if p.Track.By != lockstep.Timestamp {
-		return nil, sqlkit.NoTracker(lockstep.Read{Stream: p.Table.Stream.Name, Track: p.Track})
+		return nil, lockstep.Faultf(lockstep.CodeCannot, "mysql finds changes by timestamp; %q is not one of its trackers", p.Track.By).On(about)
 	}
 	c := p.Table.Column(p.Track.Field)
 	switch {

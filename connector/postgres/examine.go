@@ -32,6 +32,14 @@ func (s *System) Examine(ctx context.Context, r lockstep.Read) ([]lockstep.Findi
 		e.field = field
 		checks = append(checks, e.transactions, e.times, e.index)
 		e.Unseen(p, field)
+	case lockstep.Version, lockstep.Flag:
+		more, err := e.tracked(r)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, more...)
+	case lockstep.Trigger:
+		checks = append(checks, func() error { return e.triggers(s, r) })
 	case lockstep.Log:
 		checks = append(checks, func() error { return e.log(s.logName(r)) })
 	}
@@ -122,7 +130,7 @@ func (e *examiner) transactions() error {
 		}
 		e.Say(level, "the user is not shown the open transactions of other users: where there are any, "+missed, "GRANT pg_read_all_stats TO "+sqlkit.Quote(standby[1])+".")
 	default:
-		e.Say("ok", "open transactions are seen: a late commit with an older time is not missed", "")
+		e.Say("ok", "open transactions are seen: a late commit is not missed", "")
 	}
 	return nil
 }

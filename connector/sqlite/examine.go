@@ -38,7 +38,8 @@ func (s *System) Examine(ctx context.Context, r lockstep.Read) ([]lockstep.Findi
 		e.Say("note", "the key of "+t.SQL+" may be null, as SQLite allows: full syncs park such rows, polls pass over them", "")
 	}
 	if r.Track.By != lockstep.Timestamp {
-		return e.Findings, nil
+		err := s.examineTracker(ctx, db, &e, p, r, h.Blind)
+		return e.Findings, about(err, r.Stream)
 	}
 	track, err := s.trackedBy(ctx, db, p)
 	if err != nil {

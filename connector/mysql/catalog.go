@@ -103,6 +103,7 @@ func (s *System) discover(ctx context.Context) (map[string]*sqlkit.Table, error)
 		}
 	}
 	c.finish()
+	sqlkit.DropChangeTables(c.tables)
 	tables := sqlkit.Overridden(c.tables, s.options.Streams)
 	s.mu.Lock()
 	s.tables = tables

@@ -18,8 +18,13 @@ func TestContract(t *testing.T) {
 		New:        newPlace,
 		ServerKeys: true,
 		Refusals:   refusals(),
-		Tracks:     []connectortest.Track{{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true}},
-		Holds:      func(s connectortest.Sample) bool { return s.Name != "float specials" }, // there is no NaN
+		Tracks: []connectortest.Track{
+			{Track: lockstep.Track{By: lockstep.Timestamp, Overlap: -1}, Rereads: true},
+			{Track: lockstep.Track{By: lockstep.Version}, Rereads: true},
+			{Track: lockstep.Track{By: lockstep.Flag}, Rereads: true},
+			{Track: lockstep.Track{By: lockstep.Trigger}, Deletes: true, Rereads: true},
+		},
+		Holds: func(s connectortest.Sample) bool { return s.Name != "float specials" }, // there is no NaN
 	})
 }
 

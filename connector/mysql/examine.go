@@ -124,7 +124,7 @@ func (e *examiner) writing() error {
 
 // transactions says whether the horizon is exact.
 func (e *examiner) transactions() error {
-	h, err := e.sys.horizon(e.ctx, e.link, nil)
+	h, err := e.sys.horizon(e.ctx, e.link, nil, time.Now().Add(-fresh))
 	if err != nil {
 		return err
 	}

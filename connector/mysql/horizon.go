@@ -56,9 +56,9 @@ const (
 	tries = 10
 )
 
-// horizon is a horizon of now, or of a moment ago. last is the one of the feed's position, or nil.
-func (s *System) horizon(ctx context.Context, conn link, last *sqlkit.Horizon) (sqlkit.Horizon, error) {
-	c, err := s.census(ctx, conn)
+// horizon is a horizon that was taken after a moment of our clock. last is the one of the feed's position, or nil.
+func (s *System) horizon(ctx context.Context, conn link, last *sqlkit.Horizon, after time.Time) (sqlkit.Horizon, error) {
+	c, err := s.census(ctx, conn, after)
 	if err != nil {
 		return sqlkit.Horizon{}, err
 	}
@@ -84,15 +84,15 @@ func (s *System) horizon(ctx context.Context, conn link, last *sqlkit.Horizon) (
 	return h, nil
 }
 
-// census is the last census while it is fresh, else a new one. One is taken at a time.
-func (s *System) census(ctx context.Context, conn link) (*census, error) {
+// census is the last census where it was taken after a moment, else a new one. One is taken at a time.
+func (s *System) census(ctx context.Context, conn link, after time.Time) (*census, error) {
 	select {
 	case s.counting <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	defer func() { <-s.counting }()
-	if s.counted != nil && time.Since(s.counted.taken) < fresh {
+	if s.counted != nil && s.counted.taken.After(after) {
 		return s.counted, nil
 	}
 	var c *census

@@ -27,7 +27,7 @@ func (connector) Spec() lockstep.Spec {
 		Summary:  "MariaDB and MySQL databases. Tables and views are streams.",
 		Source:   true,
 		Target:   true,
-		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Snapshot},
+		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Version, lockstep.Flag, lockstep.Trigger, lockstep.Snapshot},
 		Settings: sqlkit.Settings(
 			lockstep.Setting{Name: "dsn", Type: lockstep.TextSetting, Required: true, Secret: true,
 				Help: "How to connect: mysql://user:password@host:3306/database?tls=true, or user:password@tcp(host:3306)/database. A socket: mysql://user@/database?socket=/run/mysqld/mysqld.sock"},
@@ -76,15 +76,18 @@ type System struct {
 	tables map[string]*sqlkit.Table
 	direct map[string]bool // streams found empty: LOAD DATA goes straight into them
 
+	unacked  sqlkit.Unacked[changed]
 	counting chan struct{} // holds who takes a census
 	counted  *census       // the last one
 }
 
 var (
-	_ lockstep.Source   = (*System)(nil)
-	_ lockstep.Examiner = (*System)(nil)
-	_ lockstep.Target   = (*System)(nil)
-	_ lockstep.Creator  = (*System)(nil)
+	_ lockstep.Source    = (*System)(nil)
+	_ lockstep.Acker     = (*System)(nil)
+	_ lockstep.Installer = (*System)(nil)
+	_ lockstep.Examiner  = (*System)(nil)
+	_ lockstep.Target    = (*System)(nil)
+	_ lockstep.Creator   = (*System)(nil)
 )
 
 // Close closes all connections.

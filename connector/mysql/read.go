@@ -27,6 +27,10 @@ type selection struct {
 	rows    int // LIMIT, or 0
 	args    []driver.Value
 	large   int // a record over so many bytes is a fault
+	// inner, if given, makes from of how many rows are read; keys stand for the key columns then.
+	inner func(limit string) string
+	keys  []string
+	look  func(*row) // sees each row of the page
 }
 
 // sql is the statement. Where a row may be larger than a packet, the server looks at its size first and leaves out what
@@ -40,6 +44,9 @@ func (q *selection) sql() (statement string, sized bool) {
 			b.WriteString(", ")
 		}
 		name := "t." + quote(c.Name)
+		if at := slices.Index(q.plan.Key, i); at >= 0 && q.keys != nil {
+			name = q.keys[at]
+		}
 		switch {
 		case columnOf(q.plan.Table, c).large:
 			b.WriteString("IF(" + size + " <= " + strconv.Itoa(q.large) + ", " + name + ", NULL)")
@@ -55,7 +62,11 @@ func (q *selection) sql() (statement string, sized bool) {
 	if size != "" {
 		b.WriteString(", " + size)
 	}
-	b.WriteString(" FROM " + q.from)
+	from := q.from
+	if q.inner != nil {
+		from = q.inner(" LIMIT " + strconv.Itoa(q.rows))
+	}
+	b.WriteString(" FROM " + from)
 	if len(q.terms) > 0 {
 		b.WriteString(" WHERE " + strings.Join(q.terms, " AND "))
 	}

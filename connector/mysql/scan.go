@@ -126,6 +126,9 @@ func (s *System) page(ctx context.Context, q *selection, l lockstep.Limit, start
 		}
 		bytes += r.size
 		last.set(r)
+		if q.look != nil {
+			q.look(r)
+		}
 		page.Changes = append(page.Changes, lockstep.Change{Op: r.op, Record: r.record, Fault: r.fault})
 		return nil
 	})

@@ -1,0 +1,143 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/value"
+)
+
+type driverValue = driver.Value
+
+// byTrigger reads the change table in the order of the key, joined with the stream: a row that is there is given as it
+// is now, one that is not is a delete. From each position the rest of the table is read; at its end the position goes
+// back to the start, and what was acknowledged is gone from it by then.
+func (s *System) byTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read, from lockstep.Position, l lockstep.Limit) (lockstep.Page, error) {
+	conn, err := s.acquire(ctx, s.reader)
+	if err != nil {
+		return lockstep.Page{}, err
+	}
+	c, err := s.installed(ctx, conn, p, r)
+	conn.release()
+	if err != nil {
+		return lockstep.Page{}, err
+	}
+	now := sqlkit.Turn{Epoch: c.epoch, Acked: c.acked}
+	if from == nil {
+		return lockstep.Page{Next: now.Position(), UpTo: c.clock}, nil
+	}
+	turn, err := sqlkit.ReadTurn(from, len(p.Key))
+	if err != nil {
+		return lockstep.Page{}, err
+	}
+	if err := turn.Check(c.epoch, c.acked); err != nil {
+		return lockstep.Page{}, err
+	}
+	var after []string
+	page, items, err := s.changedPage(ctx, c, turn, l, func(keys []string) { after = keys })
+	if err != nil {
+		return lockstep.Page{}, err
+	}
+	if len(page.Changes) == 0 {
+		now.Acked = turn.Acked // nothing to acknowledge
+	} else {
+		now.Acked++
+	}
+	if page.More {
+		now.After = after
+	} else {
+		page.UpTo = c.clock
+	}
+	page.Next = now.Position()
+	s.unacked.Add(sqlkit.FeedName(r), from, page.Next, items)
+	return page, nil
+}
+
+// changedPage reads a page of changes behind a place, and tells the place behind the page.
+func (s *System) changedPage(ctx context.Context, c *changeTable, turn sqlkit.Turn, l lockstep.Limit, place func([]string)) (lockstep.Page, []changed, error) {
+	p := c.plan
+	q := &selection{plan: p, doubles: !p.Table.KeyIsUnique(), large: sqlkit.MaxRecord(s.options.MaxRecord, l), gone: true}
+	list, on := make([]string, len(c.keys)), make([]string, len(c.keys))
+	for i, key := range c.keys {
+		alias := "lockstep_k" + strconv.Itoa(i)
+		q.keys = append(q.keys, "c."+alias)
+		list[i], on[i] = key+" AS "+alias, "t."+key+" = c."+alias
+	}
+	q.order = strings.Join(q.keys, ", ")
+	absent := "t." + quote(p.Table.Stream.Key[0]) + " IS NULL"
+	gone := absent
+	if p.Deleted != nil {
+		gone = "(" + absent + " OR " + goneSQL(p.Table, p.Deleted) + ")"
+	}
+	q.extra = []string{"c." + sqlkit.Generation, absent, gone}
+	terms := []string{quote(ownColumn) + " = 0"}
+	if len(turn.After) > 0 {
+		marks, args, err := placeArgs(p, turn.After)
+		if err != nil {
+			return lockstep.Page{}, nil, err
+		}
+		term, args := behind(c.keys, marks, args)
+		terms, q.args = append(terms, term), args
+	}
+	if p.Table.Where != "" {
+		on = append(on, "("+p.Table.Where+")")
+	}
+	inner := "(SELECT " + strings.Join(list, ", ") + ", " + sqlkit.Generation + " FROM " + c.sql + " WHERE " + strings.Join(terms, " AND ") + " ORDER BY " + strings.Join(c.keys, ", ")
+	q.inner = func(limit string) string {
+		return inner + limit + ") c LEFT JOIN " + p.Table.SQL + " t ON " + strings.Join(on, " AND ")
+	}
+	var items []changed
+	q.look = func(r *row) {
+		items = append(items, changed{r.record.Key, r.extra[0]})
+		if r.extra[1] == "1" {
+			r.record.Fields = value.Fields{}
+		}
+	}
+	page, err := s.page(ctx, q, l, nil, func(keys, _ []string) lockstep.Position {
+		place(slices.Clone(keys))
+		return nil
+	})
+	return page, items[:min(len(items), len(page.Changes))], err
+}
+
+// ackTrigger deletes from the change table what was read up to a position, each key only with the generation that it
+// was read with, and counts. It never waits for an application: a row that a transaction holds stays, and comes again.
+func (s *System) ackTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read, upTo lockstep.Position) error {
+	turn, err := sqlkit.ReadTurn(upTo, len(p.Key))
+	if err != nil {
+		return err
+	}
+	items := slices.Concat(s.unacked.Take(sqlkit.FeedName(r), upTo)...)
+	if len(items) == 0 {
+		return nil
+	}
+	c := s.changeTableOf(p, r)
+	return s.inWriter(ctx, p.Table, func(a *applier) error {
+		counted, err := a.link.exec(ctx, "UPDATE "+c.sql+" SET "+sqlkit.Generation+" = GREATEST("+sqlkit.Generation+", ?) WHERE "+quote(ownColumn)+" = 1 AND "+sqlkit.Epoch+" = ?", turn.Acked, turn.Epoch)
+		if err != nil {
+			return err
+		}
+		if n, err := counted.RowsAffected(); err != nil || n == 0 { // not the table that was read: Changes says so
+			return err
+		}
+		for chunk := range slices.Chunk(items, keysAtOnce) {
+			free, err := a.unchanged(p, c.sql, "t."+sqlkit.Generation, "t."+quote(ownColumn)+" = 0", keyColumns(p), chunk)
+			if err != nil {
+				return err
+			}
+			condition, args := keysIn(keyColumns(p), free, "")
+			if condition == "" {
+				continue
+			}
+			if _, err := a.link.exec(ctx, "DELETE FROM "+c.sql+" WHERE "+quote(ownColumn)+" = 0 AND "+condition, args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -46,7 +46,7 @@ func (d *doing) resume(ctx context.Context) error {
 // says why.
 func (d *doing) accept(ctx context.Context, b *built) (accepted []string, held, err error) {
 	var errs []error
-	for _, f := range d.flows {
+	for _, f := range d.withFaces() {
 		changes := b.drift.changes[f.Name]
 		switch {
 		case len(changes) == 0:
@@ -61,6 +61,18 @@ func (d *doing) accept(ctx context.Context, b *built) (accepted []string, held, 
 		accepted = append(accepted, f.Name)
 	}
 	return accepted, errors.Join(errs...), nil
+}
+
+// withFaces are the flows of the request, and those that are face to face with them: a pair waits as one, and goes on as
+// one.
+func (d *doing) withFaces() []*config.Flow {
+	out := slices.Clone(d.flows)
+	for _, f := range d.flows {
+		if _, face, _ := d.cfg.Pair(f.Name); face != nil && !slices.Contains(out, face) {
+			out = append(out, face)
+		}
+	}
+	return out
 }
 
 // renew has the flows built anew.

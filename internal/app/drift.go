@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -118,7 +119,34 @@ func (h *House) settleDrift(ctx context.Context, out *built, d drift, flows []*e
 			carried = append(carried, fl)
 		}
 	}
-	return carried, nil
+	return h.together(out, carried), nil
+}
+
+// together has both flows of a pair wait where one does: alone, a flow would write over what the other side says.
+func (h *House) together(out *built, flows []*engine.Flow) []*engine.Flow {
+	held := map[string]bool{}
+	for _, fl := range flows {
+		held[fl.Name] = fl.Held != nil
+	}
+	return slices.DeleteFunc(flows, func(fl *engine.Flow) bool {
+		_, face, _ := h.cfg.Pair(fl.Name)
+		if face == nil || out.held[face.Name] == nil && !held[face.Name] {
+			return false
+		}
+		fault := lockstep.Faultf(lockstep.CodeDrift, "the flow face to face with it, %s, waits for a person: its schema has changed", face.Name)
+		fault.Next = "Settle that with `lockstep resume " + face.Name + "`; this one goes on with it."
+		fault = fault.On(lockstep.About{Flow: fl.Name})
+		if out.held[face.Name] == nil {
+			if fl.Held == nil {
+				fl.Held = fault
+			}
+			return false
+		}
+		if out.held[fl.Name] = fault; fl.Held != nil {
+			out.held[fl.Name] = fl.Held
+		}
+		return true
+	})
 }
 
 // tellHeld says why a flow waits for a person. A command answers with the fault instead.

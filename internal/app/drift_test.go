@@ -325,3 +325,44 @@ func TestDrift(t *testing.T) {
 		}
 	}
 }
+
+// TestDriftOfAPair: where one flow of a pair waits, the other does, too, and one word lets both go on.
+func TestDriftOfAPair(t *testing.T) {
+	for _, policy := range []string{"hold", "stop"} {
+		t.Run(policy, func(t *testing.T) {
+			p := pairPlace(t)
+			cfg := p.must(strings.Replace(pairYAML, "map: {sku: sku, title: name, stock: stock}", "map: {sku: sku, title: name, stock: stock}\n    drift: "+policy, 1))
+			erp, shop := p.db("erp.db"), p.db("shop.db")
+			sync := func() (err error) {
+				h := p.open(cfg)
+				for range 3 {
+					_, err = try(t.Context(), h, Request{Do: DoSync})
+				}
+				return errors.Join(err, h.Close())
+			}
+			if err := sync(); err != nil {
+				t.Fatal(err)
+			}
+			run(t, erp, `ALTER TABLE item ADD COLUMN extra TEXT`, `UPDATE item SET name = 'ours' WHERE sku = 'p1'`)
+			run(t, shop, `UPDATE products SET title = 'theirs' WHERE sku = 'p2'`)
+			if err := sync(); code(err) != lockstep.CodeDrift || !strings.Contains(err.Error(), "flow there") || !strings.Contains(err.Error(), "flow back") {
+				t.Errorf("the sync of a pair that waits: %v", err)
+			}
+			const edits = `SELECT count(*) FROM %s WHERE %s IN ('ours', 'theirs')`
+			if a, b := rows(t, erp, fmt.Sprintf(edits, "item", "name")), rows(t, shop, fmt.Sprintf(edits, "products", "title")); a[0] != "1" || b[0] != "1" {
+				t.Errorf("something was written while the pair waits: %v %v", a, b)
+			}
+			h := p.open(cfg)
+			ask(t, h, Request{Do: DoResume, Flows: []string{"there"}})
+			if err := h.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := sync(); err != nil {
+				t.Error(err)
+			}
+			if a, b := rows(t, erp, fmt.Sprintf(edits, "item", "name")), rows(t, shop, fmt.Sprintf(edits, "products", "title")); a[0] != "2" || b[0] != "2" {
+				t.Errorf("afterwards: %v %v", a, b)
+			}
+		})
+	}
+}

@@ -274,7 +274,7 @@ func (f *logFeed) connect(ctx context.Context, at wal.LSN) error {
 		}
 	}
 	f.stream, err = wal.Start(ctx, conn, wal.Options{
-		Command: fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names '%s')", f.name, at, `"`+f.name+`"`),
+		Command: fmt.Sprintf(`START_REPLICATION SLOT "%s" LOGICAL %s (proto_version '1', publication_names '"%[1]s"')`, f.name, at),
 		Beat:    beat, Largest: 2*f.sys.options.MaxRecord + overhead, Held: held,
 	})
 	if err != nil {

@@ -148,7 +148,7 @@ func TestLogTwoNames(t *testing.T) {
 	f := follow(t, goods)
 	a := f.r
 	b := a
-	b.Track.Name = "Shop/2 " + strings.Repeat("long ", 20)
+	b.Track.Name = "2nd Shop/ " + strings.Repeat("long ", 20)
 	f.r = b
 	f.install(false)
 	atB := f.now()
@@ -174,4 +174,39 @@ func TestLogTooLarge(t *testing.T) {
 	f.exec(`INSERT INTO goods VALUES (5, 'a', 'x'), (6, 'b', repeat('x', 1000000)), (7, 'c', repeat('x', 150000)), (8, 'd', 'y')`, `UPDATE goods SET v = 'f' WHERE id = 2`)
 	got, _ = f.all(at)
 	f.want(got, `upsert 5 {"id":5,"big":"x"}`, "LS-TOO-LARGE 6", "LS-TOO-LARGE 7", `upsert 8 {"id":8,"big":"y"}`, "hint 2")
+}
+
+// Doctor says what is to be done, and what the tracker cannot see.
+func TestLogExamine(t *testing.T) {
+	f := uninstalled(t, lockstep.Settings{"streams": map[string]lockstep.Settings{"some": {"table": "goods", "where": "id > 0", "key": []string{"v"}}}},
+		`CREATE TABLE goods (id int PRIMARY KEY, v text, twice int GENERATED ALWAYS AS (id * 2) STORED)`)
+	say := func(want ...string) {
+		t.Helper()
+		findings, err := f.s.(lockstep.Examiner).Examine(t.Context(), f.r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all strings.Builder
+		for _, one := range findings {
+			all.WriteString(one.Level + ": " + one.What + ". " + one.Next + "\n")
+		}
+		for _, w := range want {
+			if not, ok := strings.CutPrefix(w, "not "); strings.Contains(all.String(), not) == ok {
+				t.Errorf("want %q in\n%s", w, all.String())
+			}
+		}
+	}
+	f.r.Fields = []string{"id", "twice"}
+	say("ok: wal_level is logical", "error: the publication", "track install")
+	f.install(false)
+	say("not error", "generated column twice", "the replication slot holds back", "max_slot_wal_keep_size is not set", "not FULL")
+	f.r.Stream = "some"
+	say("error: the publication", "has a `where`")
+	f.install(false)
+	say("not error", "identity of \"public\".\"goods\" is FULL")
+	f.exec(`ALTER TABLE goods REPLICA IDENTITY DEFAULT`)
+	say("error: old rows")
+	f.r.Stream = "goods"
+	_, _ = f.all(f.now())
+	say("reads the replication slot")
 }

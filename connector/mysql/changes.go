@@ -29,6 +29,8 @@ func (s *System) changes(ctx context.Context, r lockstep.Read, from lockstep.Pos
 		return s.byFlag(ctx, p, r, from, l)
 	case lockstep.Trigger:
 		return s.byTrigger(ctx, p, r, from, l)
+	case lockstep.Log:
+		return s.logChanges(ctx, p, r, from, l)
 	}
 	return lockstep.Page{}, sqlkit.NoTracker(r)
 }
@@ -55,6 +57,14 @@ func (s *System) ack(ctx context.Context, r lockstep.Read, upTo lockstep.Positio
 	return nil // it keeps nothing for us
 }
 
+// Wait returns when there may be changes after from.
+func (s *System) Wait(ctx context.Context, r lockstep.Read, from lockstep.Position) error {
+	if r.Track.By == lockstep.Log {
+		return s.about(s.logWait(ctx, r, from), r.Stream)
+	}
+	return sqlkit.NoWait(r)
+}
+
 // Install makes what a tracker needs inside the database.
 func (s *System) Install(ctx context.Context, r lockstep.Read, dry bool) (string, error) {
 	ctx, cancel := s.limit(ctx)
@@ -74,6 +84,8 @@ func (s *System) install(ctx context.Context, r lockstep.Read, dry bool) (string
 			return s.installFlag(ctx, p, r, dry)
 		}
 		return s.installTrigger(ctx, p, r, dry)
+	case lockstep.Log:
+		return s.logInstall(ctx, r)
 	}
 	return "", nil // it needs nothing
 }

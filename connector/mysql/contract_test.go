@@ -23,6 +23,7 @@ func TestContract(t *testing.T) {
 			{Track: lockstep.Track{By: lockstep.Version}, Rereads: true},
 			{Track: lockstep.Track{By: lockstep.Flag}, Rereads: true},
 			{Track: lockstep.Track{By: lockstep.Trigger}, Deletes: true, Rereads: true},
+			{Track: lockstep.Track{By: lockstep.Log}, Deletes: true},
 		},
 		Holds: func(s connectortest.Sample) bool { return s.Name != "float specials" }, // there is no NaN
 	})

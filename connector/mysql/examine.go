@@ -36,6 +36,9 @@ func (s *System) Examine(ctx context.Context, r lockstep.Read) ([]lockstep.Findi
 		checks = append(checks, e.transactions, e.times, e.index, e.cascades)
 		e.Unseen(p, field)
 	}
+	if r.Track.By == lockstep.Log {
+		checks = append(checks, e.logExamine)
+	}
 	for _, check := range checks {
 		if err := check(); err != nil {
 			return nil, s.about(err, r.Stream)

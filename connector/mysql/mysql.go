@@ -27,7 +27,7 @@ func (connector) Spec() lockstep.Spec {
 		Summary:  "MariaDB and MySQL databases. Tables and views are streams.",
 		Source:   true,
 		Target:   true,
-		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Version, lockstep.Flag, lockstep.Trigger, lockstep.Snapshot},
+		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Version, lockstep.Flag, lockstep.Trigger, lockstep.Log, lockstep.Snapshot},
 		Settings: sqlkit.Settings(
 			lockstep.Setting{Name: "dsn", Type: lockstep.TextSetting, Required: true, Secret: true,
 				Help: "How to connect: mysql://user:password@host:3306/database?tls=true, or user:password@tcp(host:3306)/database. A socket: mysql://user@/database?socket=/run/mysqld/mysqld.sock"},
@@ -59,6 +59,7 @@ func (connector) Open(_ context.Context, s lockstep.Settings) (lockstep.System, 
 			return nil, err
 		}
 	}
+	sys.log.server.DB, sys.log.server.Address = sys.reader, logAddress(cfg)
 	return sys, nil
 }
 
@@ -70,6 +71,7 @@ type System struct {
 	reader   *sql.DB
 	writer   *sql.DB
 	plans    sqlkit.Plans
+	log      logFeeds
 
 	mu     sync.Mutex
 	facts  *facts // of the server, once connected
@@ -84,6 +86,7 @@ type System struct {
 var (
 	_ lockstep.Source    = (*System)(nil)
 	_ lockstep.Acker     = (*System)(nil)
+	_ lockstep.Waiter    = (*System)(nil)
 	_ lockstep.Installer = (*System)(nil)
 	_ lockstep.Examiner  = (*System)(nil)
 	_ lockstep.Target    = (*System)(nil)
@@ -92,6 +95,7 @@ var (
 
 // Close closes all connections.
 func (s *System) Close() error {
+	s.log.close()
 	var errs []error
 	for _, pool := range []*sql.DB{s.reader, s.writer} {
 		if pool != nil {

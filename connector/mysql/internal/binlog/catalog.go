@@ -105,7 +105,7 @@ func (c *catalogColumn) fits(kind byte) bool {
 func (c *catalogColumn) fitsText(kind byte) bool {
 	switch kind {
 	case mysql.MYSQL_TYPE_STRING:
-		return c.dataType == "char" || c.dataType == "binary"
+		return c.dataType == "char" || c.dataType == "binary" || c.dataType == "uuid"
 	case mysql.MYSQL_TYPE_VARCHAR, mysql.MYSQL_TYPE_VAR_STRING:
 		return c.dataType == "varchar" || c.dataType == "varbinary"
 	case mysql.MYSQL_TYPE_BLOB:
@@ -122,7 +122,7 @@ func (c *catalogColumn) plausible(kind byte) bool {
 	switch kind {
 	case mysql.MYSQL_TYPE_JSON, mysql.MYSQL_TYPE_GEOMETRY, mysql.MYSQL_TYPE_VECTOR:
 		return true
-	case mysql.MYSQL_TYPE_STRING: // MariaDB's uuid and inet6, too
+	case mysql.MYSQL_TYPE_STRING: // MariaDB's inet6, too
 		return !c.text() || c.fits(kind)
 	}
 	return c.fits(kind)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/google/uuid"
 )
 
 // Kind is what a Cell holds.
@@ -57,6 +58,7 @@ type column struct {
 	unsigned bool
 	set      *charset // of texts, nil where it is not known
 	values   []string // of enums and sets, nil where they are not known
+	uuid     bool     // MariaDB's: sixteen bytes, shown as a text
 	certain  bool     // false: the value is passed over, and Unknown
 }
 
@@ -154,6 +156,9 @@ func (c *column) text(b []byte) Cell {
 		if c.kind == mysql.MYSQL_TYPE_STRING && len(b) < c.length { // the log leaves zeros at the end out
 			b = append(bytes.Clone(b), make([]byte, c.length-len(b))...)
 		}
+		if c.uuid {
+			return uuidText(b)
+		}
 		return Cell{Kind: Bytes, data: b}
 	}
 	text, ok := c.set.decode(b)
@@ -161,6 +166,16 @@ func (c *column) text(b []byte) Cell {
 		return Cell{}
 	}
 	return Cell{Kind: Text, data: text}
+}
+
+// uuidText is a UUID. Tables made by MariaDB before 10.11.5 store its parts in another order, in which the digit of the
+// version is one of the variant, 8 to b: only what cannot be that is taken.
+func uuidText(b []byte) Cell {
+	id, err := uuid.FromBytes(b)
+	if err != nil || id != uuid.Nil && (id.Version() < 1 || id.Version() > 7 || id.Variant() != uuid.RFC4122) {
+		return Cell{}
+	}
+	return Cell{Kind: Text, data: []byte(id.String())}
 }
 
 func (c *column) enum(n uint64) Cell {

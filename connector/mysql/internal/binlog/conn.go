@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
@@ -19,6 +20,7 @@ type Address struct {
 	Network, Address string // "tcp" and "host:port", or "unix" and a path
 	User, Password   string
 	TLS              *tls.Config
+	Plain            bool                                                                 // where the server offers no TLS, go on without
 	Dial             func(ctx context.Context, network, address string) (net.Conn, error) // nil is the usual one
 }
 
@@ -39,16 +41,24 @@ func dial(ctx context.Context, a Address) (*conn, error) {
 	if dialer == nil {
 		dialer = (&net.Dialer{Timeout: dialTimeout}).DialContext
 	}
-	c, err := client.ConnectWithDialer(ctx, a.Network, a.Address, a.User, a.Password, "", dialer, func(c *client.Conn) error {
+	c, err := connect(ctx, a, dialer)
+	if err != nil && a.Plain && a.TLS != nil && strings.Contains(err.Error(), "does not support TLS") {
+		a.TLS = nil
+		c, err = connect(ctx, a, dialer)
+	}
+	if err != nil {
+		return nil, fault(err, "connecting for the binary log")
+	}
+	return &conn{c}, nil
+}
+
+func connect(ctx context.Context, a Address, dialer client.Dialer) (*client.Conn, error) {
+	return client.ConnectWithDialer(ctx, a.Network, a.Address, a.User, a.Password, "", dialer, func(c *client.Conn) error {
 		c.SetTLSConfig(a.TLS)
 		c.SetAttributes(map[string]string{"program_name": "lockstep"})
 		c.ReadTimeout, c.WriteTimeout = silence, silence
 		return nil
 	})
-	if err != nil {
-		return nil, fault(err, "connecting for the binary log")
-	}
-	return &conn{c}, nil
 }
 
 // dump asks for everything behind p, as a replica would.

@@ -181,7 +181,7 @@ func (s *Server) examineTable(ctx context.Context, t table) ([]lockstep.Finding,
 func (c *catalogColumn) looked() bool {
 	switch c.dataType {
 	case "tinyint", "smallint", "mediumint", "int", "bigint", "float", "double", "decimal", "date", "year", "bit", "timestamp", "datetime", "time",
-		"enum", "set", "char", "binary", "varchar", "varbinary":
+		"enum", "set", "char", "binary", "varchar", "varbinary", "uuid":
 		return false
 	}
 	return !strings.HasSuffix(c.dataType, "text") && !strings.HasSuffix(c.dataType, "blob")

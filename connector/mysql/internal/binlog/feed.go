@@ -17,8 +17,8 @@ type Shape struct {
 	Key     []int    // which of them make the key
 	// MakeKey is the key of a row's cells. A fault of it is the row's own.
 	MakeKey func(cells []Cell) (lockstep.Key, error)
-	// Record is the record of a row's cells. False: it cannot tell, and the record is looked at when it is delivered.
-	Record func(key lockstep.Key, cells []Cell) (lockstep.Record, bool)
+	// Change is what a row's cells, none of them Unknown, mean: a record, a fault, or that it counts as gone.
+	Change func(cells []Cell) lockstep.Change
 	// Hints says that a row alone does not tell the record: all changes but deletes are looked at.
 	Hints bool
 }
@@ -425,14 +425,11 @@ func (s *Shape) upsert(key lockstep.Key, cells []Cell, at time.Time) lockstep.Ch
 	if s.Hints || slices.ContainsFunc(cells, func(c Cell) bool { return c.Kind == Unknown }) {
 		return hint
 	}
-	record, ok := s.Record(key, cells)
-	if !ok {
-		return hint
+	change := s.Change(cells)
+	if change.Record.At.IsZero() {
+		change.Record.At = at
 	}
-	if record.At.IsZero() {
-		record.At = at
-	}
-	return lockstep.Change{Record: record}
+	return change
 }
 
 // key is the key of a row. One that the log does not tell is a fault of the whole: nothing could be looked at.

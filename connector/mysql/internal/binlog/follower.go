@@ -17,7 +17,7 @@ import (
 type follower struct {
 	flavor Flavor
 	table  table
-	fold   bool // the server keeps names of tables as they were written, and compares them without regard to case
+	fold   bool // the server compares names of tables without regard to case
 	push   func(item) bool
 	check  identity
 

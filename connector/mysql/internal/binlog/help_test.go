@@ -112,14 +112,15 @@ func (b *bench) shapeOf() Shape {
 		}
 		return lockstep.MakeKey(text), nil
 	}
-	s.Record = func(key lockstep.Key, cells []Cell) (lockstep.Record, bool) {
+	s.Change = func(cells []Cell) lockstep.Change {
+		key, _ := s.MakeKey(cells)
 		values := make([]value.Value, len(cells))
 		for i := range cells {
 			if text, ok := cellText(cells[i]); ok {
 				values[i] = value.Text(text)
 			}
 		}
-		return lockstep.Record{Key: key, Fields: names.Fields(values)}, true
+		return lockstep.Change{Record: lockstep.Record{Key: key, Fields: names.Fields(values)}}
 	}
 	return s
 }

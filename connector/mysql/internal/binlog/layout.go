@@ -158,7 +158,7 @@ func namedBytes(names [][]byte, name string) int {
 // describe fills in what the values of a column need: sign, character set, the texts of enums and sets. The log's own
 // word counts before the catalog's.
 func (l *layouts) describe(ctx context.Context, m *tableMap, at int, cat *catalogColumn, c *column) (err error) {
-	c.unsigned = cat.unsigned
+	c.unsigned, c.uuid = cat.unsigned, cat.dataType == "uuid"
 	if signs := m.UnsignedMap(); signs != nil {
 		c.unsigned = signs[at]
 	}

@@ -39,7 +39,7 @@ func (s *Server) know(ctx context.Context) (*serverInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := &serverInfo{flavor: MySQL, id: vars["server_uuid"], fold: vars["lower_case_table_names"] == "2", logs: vars["log_bin"] == "ON"}
+	info := &serverInfo{flavor: MySQL, id: vars["server_uuid"], fold: vars["lower_case_table_names"] != "0", logs: vars["log_bin"] == "ON"}
 	switch {
 	case strings.Contains(strings.ToLower(vars["version"]), "mariadb"):
 		info.flavor, info.id = MariaDB, vars["server_id"]

@@ -17,6 +17,7 @@ func TestHints(t *testing.T) {
 		{"many bytes a character", "VARCHAR(20) CHARACTER SET gbk", "'日本'"},
 		{"two bytes a character", "VARCHAR(20) CHARACTER SET ucs2", "'a'"},
 		{"utf16", "TEXT CHARACTER SET utf16", "'a'"},
+		{"uuid that may be in another order", "UUID", "'00112233-4455-8677-8899-aabbccddeeff'"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := begin(t, "id INT PRIMARY KEY, v "+test.column+", n INT")
@@ -34,13 +35,13 @@ func TestGeneratedAndInvisibleColumns(t *testing.T) {
 	from = b.want(from, "?1", "?1") // the virtual column is looked at
 	b.shape.Columns = slices.Delete(b.shape.Columns, 2, 3)
 	names := value.NewNames(b.shape.Columns...)
-	b.shape.Record = func(key lockstep.Key, cells []Cell) (lockstep.Record, bool) {
+	b.shape.Change = func(cells []Cell) lockstep.Change {
 		values := make([]value.Value, len(cells))
 		for i := range cells {
 			text, _ := cellText(cells[i])
 			values[i] = value.Text(text)
 		}
-		return lockstep.Record{Key: key, Fields: names.Fields(values)}, true
+		return lockstep.Change{Record: lockstep.Record{Key: lockstep.Key(values[0].Text()), Fields: names.Fields(values)}}
 	}
 	b.exec("UPDATE t SET a = 30")
 	b.want(from, "+1|30|32|9|end")
@@ -105,9 +106,10 @@ func TestAlterTable(t *testing.T) {
 	b.exec("INSERT INTO t VALUES (9, 5, 5)", "ALTER TABLE t ADD COLUMN late VARCHAR(10) CHARACTER SET latin1 DEFAULT 'ä'", "UPDATE t SET n = 6 WHERE id = 5")
 	from = b.want(from, "+9|5|5", "+9|5|6")
 	b.shape.Columns = append(b.shape.Columns, "late")
-	b.shape.Record = func(key lockstep.Key, cells []Cell) (lockstep.Record, bool) {
+	b.shape.Change = func(cells []Cell) lockstep.Change {
+		id, _ := cellText(cells[1])
 		text, _ := cellText(cells[3])
-		return lockstep.Record{Key: lockstep.Key(string(key) + text)}, true
+		return lockstep.Change{Record: lockstep.Record{Key: lockstep.Key(id + text)}}
 	}
 	b.exec("UPDATE t SET n = 7 WHERE id = 5")
 	got, _ := b.page(from, 10)
@@ -201,6 +203,7 @@ func TestKeysOfManyTypes(t *testing.T) {
 		{"ENUM('a','b')", "'b'", "b"},
 		{"BINARY(4)", "0x61620000", "ab\x00\x00"},
 		{"DATE", "'2026-11-24'", "2026-11-24"},
+		{"UUID", "'00112233-4455-1677-8899-AABBCCDDEE00'", "00112233-4455-1677-8899-aabbccddee00"},
 		{"DATETIME(3)", "'2026-11-24 01:02:03.4'", "2026-11-24 01:02:03.400"},
 	} {
 		t.Run(test.kind, func(t *testing.T) {

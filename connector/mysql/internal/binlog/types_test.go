@@ -78,6 +78,7 @@ func TestTypes(t *testing.T) {
 		{"ENUM('ä','ö') CHARACTER SET latin1", "'ä'; 'ö'"},
 		{"SET('x','y','č')", "''; 'x'; 'x,y'; 'y,č'; 'x,y,č'"},
 		{"SET('ä','ö') CHARACTER SET latin1", "'ä,ö'"},
+		{"UUID", "'00112233-4455-1677-8899-aabbccddeeff'; '00112233-4455-6677-8899-aabbccddee00'; '00112233-4455-7677-8899-aabbccddeeff'; '00000000-0000-0000-0000-000000000000'; NULL"},
 		{"JSON", `'{"a": [1, 2.50, "č"]}'; '[]'; '"text"'`},
 	} {
 		t.Run(test.kind, func(t *testing.T) {

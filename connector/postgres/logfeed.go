@@ -77,6 +77,13 @@ func (s *System) closeLogs() {
 	}
 }
 
+// closed tells whether Close has begun: no stream may start any more.
+func (s *System) closed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cursors == nil
+}
+
 // stop ends the stream; the server has let go of the slot then.
 func (f *logFeed) stop() {
 	if f.stream != nil {
@@ -248,10 +255,13 @@ func (f *logFeed) reachable(s logState, t *sqlkit.Table, at logPlace) error {
 }
 
 // held is how much of the log may wait to be taken.
-const held = 4 << 20
+const held = 2 << 20
 
 // connect opens a replication connection and starts the stream.
 func (f *logFeed) connect(ctx context.Context, at wal.LSN) error {
+	if f.sys.closed() {
+		return lockstep.Faultf(lockstep.CodeUnavailable, "the system is closed")
+	}
 	cfg := f.sys.reader.Config().ConnConfig.Config.Copy()
 	cfg.RuntimeParams["replication"] = "database"
 	cfg.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend { return pgproto3.NewFrontend(bufio.NewReader(r), w) }

@@ -28,6 +28,8 @@ func (id identity) decodable(t *sqlkit.Table) error {
 	switch {
 	case id.kind != "r" && id.kind != "p":
 		why = "a view or a foreign table has no log of its own"
+	case id.parent:
+		why = "other tables inherit from it, and their rows would be missed"
 	case id.lasting == "u":
 		why = "the table is unlogged"
 	case id.lasting != "p":

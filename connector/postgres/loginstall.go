@@ -232,6 +232,7 @@ type identity struct {
 	note    string   // what our publication's comment remembers
 	other   string   // another of our publications of this table
 	parts   bool
+	parent  bool     // other tables inherit from it
 	leaves  []string // the partitions, quoted
 }
 
@@ -246,7 +247,8 @@ const identitySQL = `SELECT c.relkind, c.relpersistence, c.relreplident,
 	coalesce((SELECT obj_description(p.oid, 'pg_publication') FROM pg_publication p WHERE p.pubname = $3), ''),
 	coalesce((SELECT quote_ident(p.pubname) FROM pg_publication p JOIN pg_publication_rel m ON m.prpubid = p.oid WHERE m.prrelid = c.oid
 		AND p.pubname <> $3 AND obj_description(p.oid, 'pg_publication') LIKE '` + ours + `%' ORDER BY p.pubname LIMIT 1), ''),
-	coalesce((SELECT array_agg(l.relid::regclass::text ORDER BY l.relid) FROM pg_partition_tree(c.oid) l WHERE l.relid <> c.oid), '{}')::text
+	coalesce((SELECT array_agg(l.relid::regclass::text ORDER BY l.relid) FROM pg_partition_tree(c.oid) l WHERE l.relid <> c.oid), '{}')::text,
+	c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)
 FROM pg_class c WHERE c.oid = $1::oid`
 
 func (c link) identity(ctx context.Context, t *sqlkit.Table, name string) (identity, error) {
@@ -261,7 +263,7 @@ func (c link) identity(ctx context.Context, t *sqlkit.Table, name string) (ident
 	if len(row) == 0 { // dropped a moment ago
 		return identity{}, &pgconn.PgError{Code: "42P01", Severity: "ERROR", Message: "the table is gone"}
 	}
-	id := identity{kind: row[0], lasting: row[1], index: row[5], other: row[7], parts: row[0] == "p"}
+	id := identity{kind: row[0], lasting: row[1], index: row[5], other: row[7], parts: row[0] == "p", parent: row[9] == "t"}
 	id.note, _ = strings.CutPrefix(row[6], identityNote)
 	if id.note == row[6] {
 		id.note = ""

@@ -130,11 +130,12 @@ func TestLogIdentityTakenAway(t *testing.T) {
 
 func TestLogNeeds(t *testing.T) {
 	dsn := testkit.Postgres(t)
-	exec(t, dsn, goods, `CREATE UNLOGGED TABLE fast (id int PRIMARY KEY)`, `CREATE VIEW seen AS SELECT * FROM goods`)
+	exec(t, dsn, goods, `CREATE UNLOGGED TABLE fast (id int PRIMARY KEY)`, `CREATE VIEW seen AS SELECT * FROM goods`,
+		`CREATE TABLE base (id int PRIMARY KEY)`, `CREATE TABLE heir (PRIMARY KEY (id)) INHERITS (base)`)
 	s := open(t, lockstep.Settings{"dsn": dsn})
 	by := lockstep.Track{By: lockstep.Log}
 	f := &logged{T: t, s: s, dsn: dsn}
-	for stream, want := range map[string]lockstep.Code{"fast": lockstep.CodeCannot, "seen": lockstep.CodeNoKey, "goods": ""} {
+	for stream, want := range map[string]lockstep.Code{"fast": lockstep.CodeCannot, "base": lockstep.CodeCannot, "seen": lockstep.CodeNoKey, "goods": ""} {
 		_, err := s.(lockstep.Installer).Install(t.Context(), lockstep.Read{Stream: stream, Track: by}, true)
 		if want == "" && err == nil {
 			continue

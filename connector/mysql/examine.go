@@ -27,19 +27,11 @@ func (s *System) Examine(ctx context.Context, r lockstep.Read) ([]lockstep.Findi
 	defer conn.release()
 	e := examiner{ctx: ctx, sys: s, link: conn, plan: p}
 	checks := []func() error{e.clock, e.key, e.engine, e.zeros, e.writing}
-	if r.Track.By == lockstep.Timestamp {
-		field, err := trackField(p)
-		if err != nil {
-			return nil, err
-		}
-		e.field = field
-		checks = append(checks, e.transactions, e.times, e.index, e.cascades)
-		e.Unseen(p, field)
+	more, err := e.tracked(r)
+	if err != nil {
+		return nil, err
 	}
-	if r.Track.By == lockstep.Log {
-		checks = append(checks, e.logExamine)
-	}
-	for _, check := range checks {
+	for _, check := range append(checks, more...) {
 		if err := check(); err != nil {
 			return nil, s.about(err, r.Stream)
 		}
@@ -197,10 +189,10 @@ func (e *examiner) index() error {
 
 func ignore([]driver.Value) error { return nil }
 
-// cascades names the foreign keys that change rows without touching their time.
+// cascades names the foreign keys that change rows and nothing beside.
 func (e *examiner) cascades() error {
 	for _, c := range infoOf(e.plan.Table).cascades {
-		e.Say("warning", "foreign key "+c+" changes rows of "+e.plan.Table.SQL+" without setting "+e.field.Name+", running a trigger, or leaving a trace in the binary log",
+		e.Say("warning", "foreign key "+c+" changes rows of "+e.plan.Table.SQL+" without setting a time, a number or a mark, running a trigger, or leaving a trace in the binary log",
 			"Let the application change these rows, or rely on the full sync for them.")
 	}
 	return nil

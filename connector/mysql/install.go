@@ -131,7 +131,13 @@ func (s *System) installTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.
 	if err != nil {
 		return "", err
 	}
-	return s.runScript(ctx, conn, append(drop, c.installSQL()...), dry)
+	script, err := s.runScript(ctx, conn, append(drop, c.installSQL()...), dry)
+	if err != nil { // what could not be finished goes away
+		if drop, failed := s.removeTriggerSQL(ctx, conn, r); failed == nil {
+			_, _ = s.runScript(ctx, conn, drop, false)
+		}
+	}
+	return script, err
 }
 
 func (s *System) removeTrigger(ctx context.Context, r lockstep.Read, dry bool) (string, error) {

@@ -79,20 +79,26 @@ func placeArgs(p *sqlkit.Plan, after []string) (marks []string, args []driver.Va
 	for i, at := range p.Key {
 		c := p.Columns[at]
 		info := columnOf(p.Table, c)
-		arg, mark, ok := driver.Value(nil), keyMark(c), true
-		if info.words != nil {
-			n, err := strconv.ParseInt(after[i], 10, 64)
-			arg, ok = n, err == nil
-		} else if arg, ok = keyArg(c, after[i]); !ok {
-			_, zero, isTime := parseTime([]byte(after[i]))
-			arg, ok = after[i], zero && isTime
-		}
+		arg, ok := placeArg(c, info, after[i])
 		if !ok {
 			return nil, nil, lockstep.Faultf(lockstep.CodePosition, "the place is not one of this stream: its key may have changed")
 		}
-		marks, args = append(marks, mark), append(args, arg)
+		marks, args = append(marks, keyMark(c)), append(args, arg)
 	}
 	return marks, args, nil
+}
+
+// placeArg is a key field's text of a place: an enum goes by its number, and a zero date is as good as any.
+func placeArg(c *sqlkit.Column, info *columnInfo, text string) (driver.Value, bool) {
+	if info.words != nil {
+		n, err := strconv.ParseInt(text, 10, 64)
+		return n, err == nil
+	}
+	if arg, ok := keyArg(c, text); ok {
+		return arg, true
+	}
+	_, zero, isTime := parseTime([]byte(text))
+	return text, zero && isTime
 }
 
 // behind is the condition that a row stands behind a place: (a, b) > (1, 2), in the form that the server finds by an

@@ -199,7 +199,7 @@ func (s *Server) Kill() error {
 	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-s.done // its error says that it was killed
+	_ = <-s.done // it was killed
 	s.cmd = nil
 	return os.RemoveAll(filepath.Join(s.dir, "pid"))
 }

@@ -34,7 +34,13 @@ const (
 )
 
 // conn is a connection that the server dumps its log into.
-type conn struct{ *client.Conn }
+type conn struct {
+	*client.Conn
+	raw net.Conn
+}
+
+// Close ends it, also under a read: the library's own Close writes what a read writes.
+func (c *conn) Close() error { return c.raw.Close() }
 
 func dial(ctx context.Context, a Address) (*conn, error) {
 	dialer := a.Dial
@@ -49,16 +55,22 @@ func dial(ctx context.Context, a Address) (*conn, error) {
 	if err != nil {
 		return nil, fault(err, "connecting for the binary log")
 	}
-	return &conn{c}, nil
+	return c, nil
 }
 
-func connect(ctx context.Context, a Address, dialer client.Dialer) (*client.Conn, error) {
-	return client.ConnectWithDialer(ctx, a.Network, a.Address, a.User, a.Password, "", dialer, func(c *client.Conn) error {
+func connect(ctx context.Context, a Address, dialer client.Dialer) (*conn, error) {
+	var raw net.Conn
+	keep := func(ctx context.Context, network, address string) (_ net.Conn, err error) {
+		raw, err = dialer(ctx, network, address)
+		return raw, err
+	}
+	c, err := client.ConnectWithDialer(ctx, a.Network, a.Address, a.User, a.Password, "", keep, func(c *client.Conn) error {
 		c.SetTLSConfig(a.TLS)
 		c.SetAttributes(map[string]string{"program_name": "lockstep"})
 		c.ReadTimeout, c.WriteTimeout = silence, silence
 		return nil
 	})
+	return &conn{c, raw}, err
 }
 
 // dump asks for everything behind p, as a replica would.

@@ -219,8 +219,8 @@ func (p *page) fits(c lockstep.Change) bool {
 	return true
 }
 
-// read fills the page with what the stream has. It waits for more only where a transaction is not whole yet, or where
-// nothing was found and the log has more than we read.
+// read fills the page with what the log has now: it waits for the stream until it has read all that was committed when
+// it first had nothing. So a position gives the same page again, or more.
 func (f *Feed) read(ctx context.Context, p *page, shape Shape) error {
 	c := f.cursor
 	if c.failed != nil {
@@ -250,15 +250,13 @@ func (f *Feed) read(ctx context.Context, p *page, shape Shape) error {
 			continue
 		case err != nil:
 			return c.fail(p, err)
-		case len(p.changes) > 0 && !c.inside:
-			return nil
-		case len(p.changes) == 0 && !asked:
+		case !asked:
 			if goal, err = f.server.now(ctx, c.place.Flavor); err != nil {
-				return err
+				return c.fail(p, err)
 			}
 			asked = true
 			continue // what came meanwhile comes first
-		case len(p.changes) == 0 && !c.inside && c.began && c.reached(goal):
+		case !c.inside && c.began && c.reached(goal):
 			p.upTo = goal.clock
 			return nil
 		}

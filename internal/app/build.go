@@ -49,7 +49,7 @@ func (b *builder) build(flows []*config.Flow) ([]*engine.Flow, error) {
 			b.problems = b.problems[:before:before]
 		}
 	}
-	b.pair(out)
+	out = b.pairs(out)
 	for _, note := range unpairedNotes(b.cfg) {
 		b.notes = append(b.notes, Finding{Level: "warning", What: note})
 	}

@@ -46,6 +46,36 @@ func (d *drift) cannot(f *config.Flow, problems []config.Problem) {
 	d.lame[f.Name], d.problems[f.Name] = fault.On(lockstep.About{Flow: f.Name}), problems
 }
 
+// pairs joins the flows of pairs. Two that cannot be joined on a changed schema wait both.
+func (b *builder) pairs(flows []*engine.Flow) []*engine.Flow {
+	before := len(b.problems)
+	b.pair(flows)
+	wrong := slices.Clone(b.problems[before:])
+	b.problems = b.problems[:before:before]
+	for _, p := range b.cfg.Pairs {
+		var own []config.Problem
+		wrong = slices.DeleteFunc(wrong, func(pr config.Problem) bool {
+			mine := pr.Path == "pairs."+p.Name || strings.HasPrefix(pr.Path, "pairs."+p.Name+".")
+			if mine {
+				own = append(own, pr)
+			}
+			return mine
+		})
+		if len(own) == 0 {
+			continue
+		}
+		if len(b.changes[p.A])+len(b.changes[p.B]) == 0 {
+			b.problems = append(b.problems, own...)
+			continue
+		}
+		b.cannot(b.cfg.Flow(p.A), own)
+		b.cannot(b.cfg.Flow(p.B), own)
+		flows = slices.DeleteFunc(flows, func(f *engine.Flow) bool { return f.Name == p.A || f.Name == p.B })
+	}
+	b.problems = append(b.problems, wrong...)
+	return flows
+}
+
 // wasThere tells whether the flow had a target stream when its schema was accepted. One that is gone is not made again
 // by itself: the links say what was in it.
 func (d *drift) wasThere(f *config.Flow) bool {

@@ -24,15 +24,15 @@ func (f *Flow) changed(rows []lockstep.Run) bool {
 	return known && by != f.made()
 }
 
-// lastMade is by what the newest run that read everything compared. One that stopped at the brake did, and waits for
-// a person.
+// lastMade is by what the newest run that saw every record compared. One that stopped at the brake did, and waits for a
+// person; one that compares versions only is of the mapping that read everything before.
 func lastMade(rows []lockstep.Run) (made, bool) {
 	for _, row := range rows {
 		if row.State != lockstep.Finished && row.State != lockstep.Stopped {
 			continue
 		}
 		var p place
-		if json.Unmarshal(row.Place, &p) == nil && !p.Light {
+		if json.Unmarshal(row.Place, &p) == nil {
 			return p.made, true
 		}
 	}

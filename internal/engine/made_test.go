@@ -68,6 +68,10 @@ func TestChangedMapping(t *testing.T) {
 			if due, light, err := e.fullDue(context.Background(), e.byName["products"], false); err != nil || light || time.Until(due) > 0 {
 				t.Fatalf("due %v, light %v, %v", due, light, err)
 			}
+			planned := 0
+			if _, err := e.Plan(context.Background(), "products", PlanOptions{Report: func(PlanItem) error { planned++; return nil }}); err != nil || planned != c.sent {
+				t.Errorf("%d records are planned, want %d: %v", planned, c.sent, err)
+			}
 			w.b.ResetCounts()
 			if row := w.sync(e, false)[0]; row.Kind != lockstep.FullRun || row.Counts.Read != many || row.Counts.Updated != int64(c.sent) {
 				t.Errorf("%+v", row)

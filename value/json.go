@@ -289,10 +289,16 @@ func (d *Decoder) value() (Value, error) {
 	case c == '"':
 		s, err := d.text()
 		return Text(s), err
-	case c == '{':
+	case c == '{', c == '[':
+		if d.tagged && d.depth == 1 {
+			if v, ok := d.raw(); ok {
+				return v, nil
+			}
+		}
+		if c == '[' {
+			return d.list()
+		}
 		return d.object()
-	case c == '[':
-		return d.list()
 	case c == '-' || (c >= '0' && c <= '9'):
 		return d.number()
 	}

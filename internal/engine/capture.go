@@ -9,7 +9,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/lockstep-sync/lockstep"
-	"github.com/lockstep-sync/lockstep/value"
+	"github.com/lockstep-sync/lockstep/internal/image"
 )
 
 // feed is one stream by one tracker, captured once for all flows that read it. Its methods are for one goroutine at
@@ -128,11 +128,14 @@ func (e *Engine) unfollowed(ctx context.Context, f *Flow) (bool, error) {
 // recent remembers what was captured last of each key, so that rows read again because of a tracker's overlap do not
 // fill the queue at every poll. Only the newest state counts: a record that went from one state to another and back
 // within a clock's tick is news. Forgetting costs a look, never a change; it holds two generations of recentSize keys.
-type recent struct{ young, old map[uint64]uint64 }
+type recent struct {
+	young, old map[uint64]uint64
+	prints     *image.Printer
+}
 
 const recentSize = 100_000
 
-func newRecent() *recent { return &recent{young: map[uint64]uint64{}} }
+func newRecent() *recent { return &recent{young: map[uint64]uint64{}, prints: image.NewPrinter("")} }
 
 // print is one captured state: hashes of its key and of all that was read.
 type print struct{ key, state uint64 }
@@ -146,9 +149,8 @@ func (r *recent) news(changes []lockstep.Change) ([]lockstep.Change, []print) {
 		buf = append(buf[:0], c.Record.Key...)
 		all[i].key = xxh3.Hash(buf)
 		buf = append(buf, 0, byte(c.Op))
-		buf = append(append(buf, c.Record.Version...), 0)
-		buf = value.AppendTagged(buf, c.Record.Fields)
-		all[i].state = xxh3.Hash(buf)
+		buf = append(buf, c.Record.Version...)
+		all[i].state = xxh3.Hash(buf) + r.prints.Print(c.Record.Fields).Lo
 		if one, there := first[all[i].key]; there && changes[one].Record.Key == c.Record.Key {
 			all[one].state += all[i].state
 			again[one], again[i] = true, true

@@ -91,9 +91,11 @@ const page = 1000
 // encodeImages is the images of changes as the file keeps them; null for a change without one.
 func encodeImages(changes []lockstep.Change) []arg {
 	images := make([]arg, len(changes))
+	var b []byte // grows once, not for each image
 	for i := range changes {
 		if f := changes[i].Record.Fields; f.Len() > 0 {
-			images[i] = text(string(value.AppendTagged(nil, f)))
+			b = value.AppendTagged(b[:0], f)
+			images[i] = text(string(b))
 		}
 	}
 	return images

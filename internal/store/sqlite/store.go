@@ -101,11 +101,11 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	if err := migrate(ctx, path); err != nil {
 		return err
 	}
-	if s.writer, err = newConn(path); err != nil {
+	if s.writer, err = newConn(path, writerCache); err != nil {
 		return err
 	}
 	for range s.opts.Readers {
-		c, err := newConn(path)
+		c, err := newConn(path, readerCache)
 		if err != nil {
 			return err
 		}

@@ -253,7 +253,8 @@ type PageEnd struct {
 // PageWrite is a record that a page of a full run wants to write.
 type PageWrite struct {
 	Change Change
-	Target Key // "" where the target chooses it
+	Target Key    // "" where the target chooses it
+	Digest Digest // of what is written, where InFlight is to tell it
 }
 
 // InFlight is a record that a full run began to write and did not settle.
@@ -261,6 +262,7 @@ type InFlight struct {
 	Key    Key
 	Target Key
 	Image  value.Fields // of the source, where Target is not known: it tells where to look
+	Digest Digest
 }
 
 // Runs remember every run, and carry a full run's pages: the third atomic step.

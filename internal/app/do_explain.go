@@ -111,8 +111,11 @@ func (d *doing) story(ctx context.Context, f *config.Flow, key lockstep.Key, ask
 // linkOf is a link as a flow that reads this side of it sees it.
 func linkOf(l *lockstep.Link, side lockstep.Side) *Link {
 	out := &Link{ID: l.ID, Key: l.End(side).Key, To: l.End(side.Other()).Key, At: moment(l.At), Run: l.Run, State: "level"}
+	if l.End(side).Digest == "begun" { // as the engine calls what a full sync had in flight when it was cut off
+		out.State = "unsent"
+	}
 	switch l.End(side.Other()).Digest {
-	case "", "begun": // as the engine calls what a full sync had in flight when it was cut off
+	case "", "begun":
 		out.State = "unsent"
 	case "outside": // what the engine leaves on a link whose record the flow's filter leaves out
 		out.State = "outside"

@@ -242,7 +242,7 @@ func (r *fullRun) recover(ctx context.Context) error {
 			link := lockstep.Link{Set: r.flow.Set, At: r.now()}
 			link.End(r.flow.Side).Key, link.End(r.flow.Side.Other()).Key = in.Key, in.Target
 			if r.flow.Back != nil {
-				link.End(r.flow.Side.Other()).Digest = begun
+				link.End(r.flow.Side.Other()).Digest, link.End(r.flow.Side).Digest = in.Digest, begun
 			}
 			end.Links = append(end.Links, link)
 		}

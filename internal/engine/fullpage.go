@@ -199,6 +199,9 @@ func (r *fullRun) begin(ctx context.Context, since lockstep.Seq, items []*item) 
 	writes := make([]lockstep.PageWrite, len(items))
 	for i, it := range items {
 		writes[i] = lockstep.PageWrite{Change: it.change, Target: it.target}
+		if r.flow.Back != nil {
+			writes[i].Digest = it.digest
+		}
 	}
 	send, err := r.store.BeginPage(ctx, r.row.ID, r.flow.Name, since, writes)
 	if err != nil {

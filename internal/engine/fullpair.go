@@ -35,7 +35,7 @@ func (r *fullRun) bringPair(ctx context.Context, p *pageInHand, hint func(*item)
 	for _, it := range items {
 		switch o := it.out; {
 		case o == nil && (it.known() || it.looked && it.theirs != nil), o != nil && (o.Clash != nil || o.Hint != "" || o.Verdict != lockstep.Done && o.Fault == nil):
-			hint(it)
+			r.toQueue(p, it, hint)
 		}
 	}
 	if err := r.stillThere(ctx, live(items), hint); err != nil {
@@ -43,6 +43,19 @@ func (r *fullRun) bringPair(ctx context.Context, p *pageInHand, hint func(*item)
 	}
 	p.send, err = r.begin(ctx, p.since, live(items))
 	return err
+}
+
+// toQueue has the queue look at a record. What its link calls level must be looked at all the same.
+func (r *fullRun) toQueue(p *pageInHand, it *item, hint func(*item)) {
+	if it.op == lockstep.Delete || it.open || !it.known() || it.digest != it.link.End(r.flow.Side.Other()).Digest {
+		hint(it)
+		return
+	}
+	it.done("queued")
+	change := lockstep.Change{Record: lockstep.Record{Key: it.key(), Fields: it.change.Record.Fields}, Hint: true}
+	p.end.Failed = append(p.end.Failed, lockstep.Outcome{
+		Delivery: lockstep.Delivery{Flow: r.flow.Name, Change: change}, Verdict: lockstep.Retry, RetryAt: r.now(), Tried: true, Did: "found by a deep read", Run: r.row.ID,
+	})
 }
 
 // stillThere has the queue look at records that the scan has read and that are gone by now: the flow back may have

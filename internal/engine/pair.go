@@ -19,13 +19,16 @@ import (
 // this end: its filter leaves it out, and never had it in since both were last level.
 const outside = lockstep.Digest("outside")
 
-// begun is the digest of an end that a full run began to write and whose outcome nobody knows: what is there is ours,
-// and what is not there was not deleted.
+// begun is the digest of the end of a flow that began to write the other one, in a full run that was cut off: what is
+// there is ours if it is what the other end says, and what is not there was not deleted.
 const begun = lockstep.Digest("begun")
 
 // owes is the digest of an end that is level but for fields that only the flow which writes this end decides: it is to
 // look, and nothing has changed otherwise.
 const owes = lockstep.Digest("owes")
+
+// untold tells of a digest that it does not say what the other side would have written: what was written last does, then.
+func untold(d lockstep.Digest) bool { return d == begun || d == owes }
 
 // facing is what a flow of a pair finds out of an item beyond what a one-way flow needs.
 type facing struct {
@@ -120,7 +123,6 @@ func (w *worker) processPair(ctx context.Context, items []*item) (unlock func(),
 		return unlock, err
 	}
 	more, free := w.lockMore(held, names, ends), unlock
-	unlock = func() { more(); free() }
 	found, err := w.bring(ctx, items)
 	return func() { found(); more(); free() }, err
 }
@@ -226,7 +228,7 @@ func (w *worker) judgePairs(ctx context.Context, items []*item) {
 			w.fail(it, err)
 			continue
 		}
-		met := it.theirs == nil && (!it.known() || it.link.End(w.flow.Side).Digest == begun)
+		met := it.theirs == nil && (!it.known() || it.link.End(w.flow.Side.Other()).Digest == begun)
 		if it.op == lockstep.Upsert && w.theirKey(it) != "" && (met || it.face.course() == clash && !it.delivery.Tried) {
 			doubtful = append(doubtful, it)
 		}
@@ -287,19 +289,19 @@ func (w *worker) stand(it *item) error {
 		}
 	}
 	switch {
-	case it.op == lockstep.Delete:
+	case it.op == lockstep.Delete, it.theirs == nil && own.Digest == begun:
 		f.standing.ours = true
-	case end.Digest == owes:
+	case untold(end.Digest):
 		f.standing.ours = back.Shape.Digest(f.ours) != own.Digest
 	default:
 		f.standing.ours = it.digest != end.Digest
 	}
 	switch {
 	case it.theirs == nil:
-		f.standing.theirs = it.known() && end.Digest != begun
+		f.standing.theirs = it.known() && own.Digest != begun
 	case f.filtered():
 		f.standing.theirs = it.known() && own.Digest != outside && own.Digest != ""
-	case f.failed(), own.Digest == owes: // what would be written over is what counts then
+	case f.failed(), untold(own.Digest): // what would be written over is what counts then
 		f.standing.theirs = w.flow.Shape.Digest(f.theirs) != end.Digest
 	default:
 		f.standing.theirs = f.back.digest != own.Digest
@@ -308,8 +310,7 @@ func (w *worker) stand(it *item) error {
 		return nil
 	}
 	if it.op == lockstep.Delete { // what is there may be our own, of a write whose outcome was lost
-		ours := end.Digest == begun || it.image.Len() > 0 && sameImage(w.flow.Shape, it.image, f.theirs)
-		f.standing.theirs = f.standing.theirs && !ours
+		f.standing.theirs = f.standing.theirs && (it.image.Len() == 0 || !sameImage(w.flow.Shape, it.image, f.theirs))
 		return nil
 	}
 	there := sameImage(w.flow.Shared, it.image, f.theirs)
@@ -333,7 +334,7 @@ func sameImage(s *image.Shape, a, b value.Fields) bool {
 // judgePair decides after a look in a pair.
 func (w *worker) judgePair(it *item) {
 	if it.op == lockstep.Delete {
-		if it.link.End(w.flow.Side).Digest == begun { // it was never here, as far as anybody knows
+		if it.link.End(w.flow.Side.Other()).Digest == begun { // it was never here, as far as anybody knows
 			w.leave(it)
 			return
 		}

@@ -18,6 +18,7 @@ type pairVariant struct {
 	adjust func(*pairWorld)
 	lost   bool
 	lossy  bool
+	sided  bool
 }
 
 func pairVariants() []pairVariant {
@@ -100,7 +101,7 @@ func pairCrashOnce(t *testing.T, v pairVariant, at int, st stores) (died bool) {
 		v.adjust(w)
 	}
 	u := newUsers(w)
-	u.lossy = v.lossy
+	u.lossy, u.sided = v.lossy, v.sided
 	k := &killer{at: at}
 	var lost *faults
 	if v.lost {

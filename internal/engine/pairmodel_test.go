@@ -23,6 +23,8 @@ type users struct {
 	values int
 	last   map[lockstep.Key]deed
 	puts   map[lockstep.Key][2]string // the last one by side since both were at rest, "" for none
+	hands  map[lockstep.Key]int       // which sides ever touched it, as bits
+	sided  bool                       // one side wins always: only what one side touched alone has its newest
 	lossy  bool
 	prices map[lockstep.Key]value.Decimal
 }
@@ -33,7 +35,7 @@ type deed struct {
 }
 
 func newUsers(w *pairWorld) *users {
-	return &users{w: w, last: map[lockstep.Key]deed{}, puts: map[lockstep.Key][2]string{}, prices: map[lockstep.Key]value.Decimal{}}
+	return &users{w: w, last: map[lockstep.Key]deed{}, puts: map[lockstep.Key][2]string{}, prices: map[lockstep.Key]value.Decimal{}, hands: map[lockstep.Key]int{}}
 }
 
 func (u *users) system(s lockstep.Side) *memory.System {
@@ -54,6 +56,7 @@ func (u *users) put(side lockstep.Side, id int) {
 		fields = fields.With("price", value.FromDecimal(u.prices[key]))
 	}
 	u.system(side).Put(things, fields)
+	u.hands[key] |= 1 << side
 	u.last[key] = deed{side, v}
 	puts := u.puts[key]
 	puts[side] = v
@@ -65,6 +68,7 @@ func (u *users) delete(side lockstep.Side, id int) {
 	key := keyOf(id)
 	if u.system(side).Delete(things, key) {
 		u.last[key] = deed{side: side}
+		u.hands[key] |= 1 << side
 		puts := u.puts[key]
 		puts[side] = ""
 		u.puts[key] = puts
@@ -86,6 +90,7 @@ func (u *users) check() string {
 		switch here, there := name(a, key), name(b, key); {
 		case here != there:
 			return fmt.Sprintf("%s: a has %q, b has %q", key, here, there)
+		case u.sided && u.hands[key] == 3:
 		case d.put != "" && here != d.put:
 			return fmt.Sprintf("%s: both have %q, and %q is newer", key, here, d.put)
 		case d.put == "" && here != "" && here != u.puts[key][d.side.Other()]:

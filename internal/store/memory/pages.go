@@ -116,7 +116,7 @@ func (s *Store) BeginPage(ctx context.Context, id int64, name string, since lock
 			s.take(f, w.Change, paged)
 		default:
 			send[i] = true
-			in := lockstep.InFlight{Key: key, Target: w.Target} // law 5
+			in := lockstep.InFlight{Key: key, Target: w.Target, Digest: w.Digest} // law 5
 			if w.Target == "" {
 				in.Image = w.Change.Record.Fields
 			}

@@ -51,8 +51,8 @@ func (s *Store) BeginPage(ctx context.Context, run int64, name string, since loc
 	return send, err
 }
 
-// encodeFlight is the records in flight as a tagged JSON object: {"in_flight": [[key, target key, image], …]}, with an
-// image where the target key is not known. One value for a page, for it is written with every page and read after a
+// encodeFlight is the records in flight as a tagged JSON object: {"in_flight": [[key, target key, image, digest], …]}, with
+// an image where the target key is not known, and a digest where one is given. One value for a page, for it is written with every page and read after a
 // crash only.
 func encodeFlight(writes []lockstep.PageWrite, flight []int) string {
 	items := make([]value.Value, len(flight))
@@ -61,6 +61,9 @@ func encodeFlight(writes []lockstep.PageWrite, flight []int) string {
 		parts := []value.Value{value.Text(string(w.Change.Record.Key)), value.Text(string(w.Target))}
 		if w.Target == "" {
 			parts = append(parts, value.Object(w.Change.Record.Fields))
+		}
+		if w.Digest != "" {
+			parts = append(parts, value.Bytes([]byte(w.Digest)))
 		}
 		items[i] = value.List(parts...)
 	}
@@ -77,8 +80,12 @@ func decodeFlight(text string) ([]lockstep.InFlight, error) {
 	for _, item := range list.List() {
 		parts := item.List()
 		in := lockstep.InFlight{Key: lockstep.Key(parts[0].Text()), Target: lockstep.Key(parts[1].Text())}
-		if len(parts) > 2 {
-			in.Image = parts[2].Object()
+		for _, more := range parts[2:] {
+			if more.Kind() == value.KindBytes {
+				in.Digest = lockstep.Digest(more.Bytes())
+			} else {
+				in.Image = more.Object()
+			}
 		}
 		out = append(out, in)
 	}

@@ -12,12 +12,13 @@ var flightRows = []row{
 		r := b.startRun()
 		since := b.mark()
 		c := up("a", 7)
-		_, err := b.s.BeginPage(b.ctx, r.ID, "f", since, []lockstep.PageWrite{{Change: c}, {Change: up("b", 1), Target: "B"}})
+		_, err := b.s.BeginPage(b.ctx, r.ID, "f", since, []lockstep.PageWrite{{Change: c}, {Change: up("b", 1), Target: "B", Digest: "\x00\xffd"}, {Change: up("c", 1), Digest: "e"}})
 		b.ok(err)
 		b.reopen()
 		got, _, err := b.s.Resume(b.ctx, r.ID)
 		b.ok(err)
-		if len(got) != 2 || !got[0].Image.Equal(c.Record.Fields) || got[1].Image.Len() != 0 || got[1].Target != "B" {
+		if len(got) != 3 || !got[0].Image.Equal(c.Record.Fields) || got[0].Digest != "" || got[1].Image.Len() != 0 || got[1].Target != "B" ||
+			got[1].Digest != "\x00\xffd" || got[2].Image.Len() != 1 || got[2].Digest != "e" {
 			b.Fatalf("in flight: %+v", got)
 		}
 	}},

@@ -142,12 +142,8 @@ func (r *fullRun) sight(it *item) {
 // may have to be read again, and then this one is, too.
 func (r *fullRun) bringPage(ctx context.Context, p *pageInHand) error {
 	hint := func(it *item) {
-		change := lockstep.Change{Record: lockstep.Record{Key: it.key()}, Hint: true}
-		if r.flow.Back != nil { // after an unknown outcome the image tells our own work from the other side's (law 5)
-			change.Record.Fields = it.change.Record.Fields
-		}
 		it.done("queued")
-		p.end.Queue = append(p.end.Queue, change)
+		p.end.Queue = append(p.end.Queue, hintAt(it))
 	}
 	for _, it := range p.items {
 		switch {
@@ -190,6 +186,10 @@ func (r *fullRun) bringPage(ctx context.Context, p *pageInHand) error {
 	p.send, err = r.begin(ctx, p.since, live(items))
 	return err
 }
+
+// hintAt asks the queue to look at a record. The image that the page has of it goes along: after an unknown outcome it
+// tells where to look (law 5).
+func hintAt(it *item) lockstep.Change { return lockstep.Change{Record: it.change.Record, Hint: true} }
 
 // begin saves what is about to be written and leaves out what the queue takes over.
 func (r *fullRun) begin(ctx context.Context, since lockstep.Seq, items []*item) ([]*item, error) {
@@ -273,7 +273,7 @@ func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
 			continue
 		case o.Verdict == lockstep.Done:
 			if it.open { // level, but the queue still holds something older
-				end.Queue = append(end.Queue, lockstep.Change{Record: lockstep.Record{Key: it.key()}, Hint: true})
+				end.Queue = append(end.Queue, hintAt(it))
 			}
 			if o.Link != nil {
 				end.Links = append(end.Links, *o.Link)
@@ -285,7 +285,7 @@ func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
 			continue
 		case it.open && o.Fault.Code != lockstep.CodeTargetEdit: // it cannot go, and the queue still holds something older
 			r.row.Counts.Queued++
-			end.Queue = append(end.Queue, lockstep.Change{Record: lockstep.Record{Key: it.key()}, Hint: true})
+			end.Queue = append(end.Queue, hintAt(it))
 			continue
 		default:
 			o.Run = r.row.ID

@@ -19,6 +19,7 @@ type item struct {
 	link     lockstep.Link     // ID 0: not linked yet
 	open     bool              // the queue has an entry for it
 	again    bool              // the scan has met its key before
+	guessed  bool              // target is what the key alone says (guess)
 	look     bool              // look at the target before writing: law 5, a first meeting, a deep read
 
 	op     lockstep.Op  // what it comes to

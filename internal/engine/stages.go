@@ -235,7 +235,9 @@ func (w *worker) compare(items []*item) {
 				it.done("filtered")
 			}
 		case it.blind() && w.flow.Back == nil: // law 5; in a pair the flow back brings what was made
-			w.fail(it, lockstep.NewFault(lockstep.CodeBlind, errors.New("a create has an unknown outcome, and the source's record is gone, so nothing tells where to look")))
+			if !w.guess(it) {
+				w.blindFault(it)
+			}
 		case !it.look || (it.target == "" && it.match == ""):
 			it.done("level") // never there, as far as we ever wrote
 		}
@@ -361,9 +363,12 @@ func (w *worker) failLook(items []*item, err error) {
 // judge decides after a look (law 6).
 func (w *worker) judge(it *item) {
 	if it.op == lockstep.Delete {
-		if it.theirs == nil {
+		switch {
+		case it.theirs == nil:
 			it.done("deleted")
 			it.out.Unlink = unlinkOf(it)
+		case it.guessed: // law 9: it was never linked
+			w.blindFault(it)
 		}
 		return
 	}

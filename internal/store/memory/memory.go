@@ -215,3 +215,12 @@ func (s *Store) Hint(ctx context.Context, name string, keys []lockstep.Key) erro
 func hintOf(key lockstep.Key) lockstep.Change {
 	return lockstep.Change{Record: lockstep.Record{Key: key}, Hint: true}
 }
+
+// hintAt is the hint that a page's record becomes. Where nothing is open, it keeps the image that the page has: after
+// an unknown outcome that tells where to look (law 5). An open entry has one that is newer.
+func hintAt(c lockstep.Change, open bool) lockstep.Change {
+	if open {
+		return hintOf(c.Record.Key)
+	}
+	return lockstep.Change{Record: c.Record, Hint: true}
+}

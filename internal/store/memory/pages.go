@@ -111,7 +111,7 @@ func (s *Store) BeginPage(ctx context.Context, id int64, name string, since lock
 		key := w.Change.Record.Key
 		switch {
 		case f.touched[key] > since:
-			s.take(f, hintOf(key), hinted)
+			s.take(f, hintAt(w.Change, f.open[key] != nil), hinted)
 		case f.open[key] != nil:
 			s.take(f, w.Change, paged)
 		default:

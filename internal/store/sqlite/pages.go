@@ -106,7 +106,7 @@ func (t *tx) beginPart(f *flow, since lockstep.Seq, writes []lockstep.PageWrite)
 	for i, key := range keys {
 		switch {
 		case t.touchedSince(f, key, since):
-			hints = append(hints, hintOf(key))
+			hints = append(hints, hintAt(writes[i].Change, open[key] != nil))
 		case open[key] != nil:
 			images = append(images, writes[i].Change)
 			t.touch(f, key)
@@ -118,7 +118,7 @@ func (t *tx) beginPart(f *flow, since lockstep.Seq, writes []lockstep.PageWrite)
 	if err := t.takeInto(f, open, images, encodeImages(images), paged); err != nil {
 		return nil, err
 	}
-	return send, t.takeInto(f, open, hints, make([]arg, len(hints)), hinted)
+	return send, t.takeInto(f, open, hints, encodeImages(hints), hinted)
 }
 
 // SettlePage saves what a page of a full run came to, in one transaction.

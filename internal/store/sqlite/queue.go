@@ -85,6 +85,15 @@ func hintOf(key lockstep.Key) lockstep.Change {
 	return lockstep.Change{Record: lockstep.Record{Key: key}, Hint: true}
 }
 
+// hintAt is the hint that a page's record becomes. Where nothing is open, it keeps the image that the page has: after
+// an unknown outcome that tells where to look (law 5). An open entry has one that is newer.
+func hintAt(c lockstep.Change, open bool) lockstep.Change {
+	if open {
+		return hintOf(c.Record.Key)
+	}
+	return lockstep.Change{Record: c.Record, Hint: true}
+}
+
 // page is how many changes are looked up and written together.
 const page = 1000
 

@@ -99,6 +99,11 @@ var pageRows = []row{
 		b.settle(done(d))
 		b.begin(r, since, []lockstep.Change{up("a", 1)}, false)
 		b.entries("ready a#1 hint")
+		es, err := b.s.Entries(b.ctx, "f", "", 0, 10)
+		b.ok(err)
+		if len(es) != 1 || !es[0].Change.Record.Fields.Equal(up("a", 1).Record.Fields) { // law 5: it tells where to look
+			b.Fatalf("the hint has no image: %+v", es)
+		}
 	}},
 	{"what was leased since the mark becomes a hint", func(b *bench) {
 		b.capture(up("a", 2))

@@ -101,15 +101,15 @@ func placeArg(c *sqlkit.Column, info *columnInfo, text string) (driver.Value, bo
 	return text, zero && isTime
 }
 
-// behind is the condition that a row stands behind a place: (a, b) > (1, 2), in the form that the server finds by an
-// index: a >= 1 AND (a > 1 OR (b > 2)).
+// behind is the condition that a row stands behind a place: (a, b) > (1, 2), in the only form for which the server goes
+// to the place by an index: a > 1 OR (a = 1 AND b > 2). Otherwise a page would read all rows with that a again.
 func behind(names, marks []string, args []driver.Value) (string, []driver.Value) {
 	name, mark, arg := names[0], marks[0], args[0]
 	if len(names) == 1 {
 		return name + " > " + mark, args
 	}
 	rest, more := behind(names[1:], marks[1:], args[1:])
-	return name + " >= " + mark + " AND (" + name + " > " + mark + " OR (" + rest + "))", append([]driver.Value{arg, arg}, more...)
+	return "(" + name + " > " + mark + " OR (" + name + " = " + mark + " AND " + rest + "))", append([]driver.Value{arg, arg}, more...)
 }
 
 // page collects a page of l. start is its position if it stays empty; place is the position behind a row, told by the

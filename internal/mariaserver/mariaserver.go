@@ -94,6 +94,9 @@ func Start(ctx context.Context, settings ...map[string]string) (*Server, error) 
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
+// Dir is the server's own folder, which it may write to.
+func (s *Server) Dir() string { return s.dir }
+
 // Socket is the path of the server's socket.
 func (s *Server) Socket() string { return filepath.Join(s.dir, "s") }
 
@@ -199,7 +202,9 @@ func (s *Server) Kill() error {
 	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	_ = <-s.done // it was killed
+	if err := <-s.done; err == nil {
+		return errors.New("mariadbd ended by itself before it was killed")
+	}
 	s.cmd = nil
 	return os.RemoveAll(filepath.Join(s.dir, "pid"))
 }

@@ -111,22 +111,15 @@ func (s *System) installed(ctx context.Context, p *sqlkit.Plan, r lockstep.Read)
 		return nil, err
 	}
 	defer conn.release()
-	st, err := conn.state(ctx, c)
-	if err != nil {
+	if err := s.whole(ctx, conn, c, r); err != nil {
 		return nil, err
-	}
-	switch {
-	case kinds[st.kind] != "":
-		return nil, sqlkit.CannotTrack(p.Table, kinds[st.kind])
-	case st.table == "":
-		return nil, sqlkit.NotTracked(r, "there is no change table "+c.sql)
-	case st.table != c.marker:
-		return nil, sqlkit.NotTracked(r, "the change table "+c.sql+" was made for another key")
-	case st.triggers < triggerCount:
-		return nil, sqlkit.NotTracked(r, "triggers of "+p.Table.SQL+" are missing or disabled: changes were missed")
 	}
 	row, err := conn.one(ctx, "SELECT "+sqlkit.Epoch+", "+sqlkit.Generation+", clock_timestamp() FROM "+c.sql+" WHERE "+c.keys[0]+" IS NULL AND "+sqlkit.Epoch+" IS NOT NULL")
 	if err != nil {
+		s.unsure()
+		if f := lockstep.FaultOf(fault(err)); f.Code == lockstep.CodeNoStream {
+			return nil, sqlkit.NotTracked(r, "there is no change table "+c.sql+" any more")
+		}
 		return nil, err
 	}
 	if row == nil {
@@ -136,6 +129,40 @@ func (s *System) installed(ctx context.Context, p *sqlkit.Plan, r lockstep.Read)
 	c.acked, _ = strconv.ParseInt(row[1], 10, 64)
 	c.clock, err = instant(row[2])
 	return c, err
+}
+
+// wholeFor is how long what was found to be there is taken to be there. Whatever is not is noticed a moment later then.
+const wholeFor = time.Second
+
+// whole makes sure that a change table is there, with all its triggers.
+func (s *System) whole(ctx context.Context, conn link, c *changeTable, r lockstep.Read) error {
+	s.mu.Lock()
+	known := time.Since(s.wholes[c.sql+c.marker]) < wholeFor
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	st, err := conn.state(ctx, c)
+	if err != nil {
+		return err
+	}
+	switch {
+	case kinds[st.kind] != "":
+		return sqlkit.CannotTrack(c.plan.Table, kinds[st.kind])
+	case st.table == "":
+		return sqlkit.NotTracked(r, "there is no change table "+c.sql)
+	case st.table != c.marker:
+		return sqlkit.NotTracked(r, "the change table "+c.sql+" was made for another key")
+	case st.triggers < triggerCount:
+		return sqlkit.NotTracked(r, "triggers of "+c.plan.Table.SQL+" are missing or disabled: changes were missed")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wholes == nil {
+		s.wholes = map[string]time.Time{}
+	}
+	s.wholes[c.sql+c.marker] = time.Now()
+	return nil
 }
 
 // installTrigger makes the change table and its triggers. What is there and right stays; what is not is made anew,
@@ -197,12 +224,20 @@ func (c *changeTable) mayInstall(st state) error {
 	return lockstep.Faultf(lockstep.CodeRights, "the user lacks the right %s; or let somebody who has it run the script of a dry run", lacking)
 }
 
+// unsure makes the next poll look whether all is there.
+func (s *System) unsure() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wholes = nil
+}
+
 // transaction wraps a script. Nobody waits long behind us while we wait for a lock.
 func transaction(script string) string {
 	return "BEGIN;\nSET LOCAL lock_timeout = '10s';\n" + script + "COMMIT;\n"
 }
 
 func (s *System) removeTrigger(ctx context.Context, r lockstep.Read, dry bool) (string, error) {
+	s.unsure()
 	conn, err := s.acquire(ctx, s.writer)
 	if err != nil {
 		return "", err

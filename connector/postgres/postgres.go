@@ -78,7 +78,9 @@ type System struct {
 
 	mu     sync.Mutex
 	tables map[string]*sqlkit.Table
-	direct map[string]bool // streams found empty: COPY goes straight into them
+	wastes map[string]waste     // by change table
+	wholes map[string]time.Time // when a change table was last seen to be whole, with its triggers
+	direct map[string]bool      // streams found empty: COPY goes straight into them
 	// cursors are those of sweeps under way; nil once the system is closed.
 	cursors map[*sqlkit.Plan]*cursor
 	logs    map[string]*logFeed // by slot

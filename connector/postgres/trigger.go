@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
@@ -78,9 +79,9 @@ func (s *System) changedPage(ctx context.Context, c *changeTable, r lockstep.Rea
 		terms = append(terms, sqlkit.Generation+" <> ALL($"+strconv.Itoa(len(q.args))+"::bigint[])")
 	}
 	inner := "(SELECT " + c.columnList() + ", " + sqlkit.Generation + " FROM " + c.sql + " WHERE " + strings.Join(terms, " AND ") + " ORDER BY " + strings.Join(c.keys, ", ")
-	join := ") c LEFT JOIN " + p.Table.SQL + " t ON " + c.onKey()
-	if p.Table.Where != "" {
-		join += " AND (" + p.Table.Where + ")"
+	join := ") c LEFT JOIN " + p.Table.SQL + " t ON " + strings.Join(append([]string{c.onKey()}, whereOf(p)...), " AND ")
+	if p.Table.KeyIsUnique() { // by its index, row by row: the server expects a full page, and would rather read the whole table
+		join = ") c LEFT JOIN LATERAL (SELECT * FROM " + p.Table.SQL + " t WHERE " + strings.Join(append([]string{c.onKey()}, whereOf(p)...), " AND ") + " OFFSET 0) t ON true"
 	}
 	q.join = func(limit string) string { return inner + limit + join }
 	return s.itemsPage(ctx, q, l, len(p.Key)+1, func(r *row) {
@@ -150,7 +151,7 @@ func (s *System) ackTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read
 		}
 	}
 	s.held.Add(sqlkit.FeedName(r), kept)
-	return nil
+	return s.tidy(ctx, conn, c, len(gone))
 }
 
 // ackSQL locks first and skips what is locked, so that it can neither wait nor take part in a deadlock. It answers with
@@ -173,4 +174,38 @@ func (c *changeTable) ackSQL() string {
 
 func (c *changeTable) ackArgs(turn sqlkit.Turn, items []changed) [][]byte {
 	return append(bytesOf([]string{turn.Epoch, strconv.FormatInt(turn.Acked, 10)}), transposed(items)...)
+}
+
+// A change table is filled and emptied all the time, and each look at it passes what is dead. The server's own vacuum
+// comes by once a minute, so behind many deletes we do it ourselves: it is a small table.
+const (
+	tidyRows  = 20_000
+	tidyPause = 5 * time.Second
+)
+
+// waste is what was deleted from a change table since it was vacuumed.
+type waste struct {
+	rows  int
+	since time.Time
+}
+
+// tidy vacuums a change table behind many deletes. A table that is not ours is left alone, by a warning that nobody hears.
+func (s *System) tidy(ctx context.Context, conn link, c *changeTable, deleted int) error {
+	s.mu.Lock()
+	if s.wastes == nil {
+		s.wastes = map[string]waste{}
+	}
+	w := s.wastes[c.sql]
+	w.rows += deleted
+	due := w.rows >= tidyRows && time.Since(w.since) >= tidyPause
+	if due {
+		w = waste{since: time.Now()}
+	}
+	s.wastes[c.sql] = w
+	s.mu.Unlock()
+	if !due {
+		return nil
+	}
+	_, err := conn.pg.Exec(ctx, "VACUUM (SKIP_LOCKED, TRUNCATE false) "+c.sql).ReadAll()
+	return err
 }

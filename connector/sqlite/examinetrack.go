@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
@@ -18,10 +17,6 @@ func (s *System) examineTracker(ctx context.Context, db *sql.DB, e *sqlkit.Remar
 			return err
 		}
 		e.UnseenNumbers(p, field)
-		if blind {
-			e.Say("warning", fmt.Sprintf("writers cannot be kept out while the numbers are read: each poll reads those of %s again, and a transaction that is open for longer is missed until the next full sync",
-				sqlkit.BlindOverlap), "Allow lockstep to open the file for writing; it changes nothing.")
-		}
 		if !field.Indexed && !p.Table.View {
 			e.Say("warning", "no index begins with "+field.Name+": every poll reads the whole table", "CREATE INDEX on "+p.Table.SQL+" ("+sqlkit.Quote(field.Name)+")")
 		}

@@ -135,8 +135,7 @@ func TestFlagTriggers(t *testing.T) {
 
 const countedItems = `CREATE TABLE items (id INTEGER PRIMARY KEY, v TEXT, n INTEGER); CREATE INDEX n ON items (n)`
 
-// Guards the barrier: without it, a number that is being written counts as read. The file is in WAL mode, so that we
-// read while somebody writes.
+// The file is in WAL mode, so that we read while somebody writes.
 func TestVersionWriterOpen(t *testing.T) {
 	h := newTracked(t, lockstep.Version, "n", countedItems)
 	h.do(`INSERT INTO items VALUES (1, 'a', 1)`)

@@ -13,13 +13,16 @@ import (
 )
 
 // byVersion reads what has a higher number, in sweeps in the order of (number, key). A row without a number is not seen.
+//
+// There is one writer at a time, and it draws its numbers while nobody else can write: so numbers come to light in the
+// order in which they were drawn, and whatever is committed behind the highest one that is to be seen is higher.
 func (s *System) byVersion(ctx context.Context, p *sqlkit.Plan, from lockstep.Position, l lockstep.Limit) (lockstep.Page, error) {
 	field, err := p.Number()
 	if err != nil {
 		return lockstep.Page{}, err
 	}
 	if from == nil {
-		now, _, err := s.numbers(ctx, p, field, nil)
+		now, err := s.numbers(ctx, p, field, &sqlkit.Numbers{Last: sqlkit.NoNumber})
 		return lockstep.Page{Next: sqlkit.Counted{Numbers: now}.Position(), UpTo: now.Clock}, err
 	}
 	feed, err := sqlkit.ReadCounted(from, len(p.Key))
@@ -27,73 +30,40 @@ func (s *System) byVersion(ctx context.Context, p *sqlkit.Plan, from lockstep.Po
 		return lockstep.Page{}, err
 	}
 	if feed.Sweep == nil {
-		now, sure, err := s.numbers(ctx, p, field, &feed.Numbers)
+		now, err := s.numbers(ctx, p, field, &feed.Numbers)
 		if err != nil {
 			return lockstep.Page{}, err
 		}
-		if feed.Sweep = feed.Begin(&now, p.Track.Overlap); !sure {
-			feed.Sweep.Next = feed.Numbers
-		}
+		feed.Sweep = feed.Begin(&now, p.Track.Overlap)
 	}
 	return s.countedSweep(ctx, p, field, feed, l)
 }
 
-// numbers reads the highest numbers while nobody can write: what was committed is seen from now on, and whoever draws
-// one later draws a higher one. Who may not write cannot keep others from it, and reads blindly. Where somebody writes
-// for longer than we wait for the lock, what is read now is not sure, and the position stays.
-func (s *System) numbers(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Column, last *sqlkit.Numbers) (n sqlkit.Numbers, sure bool, err error) {
+// numbers reads the highest numbers, and looks whether the counter was set back since the last position.
+func (s *System) numbers(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Column, last *sqlkit.Numbers) (n sqlkit.Numbers, err error) {
 	n.Clock, n.Last = time.Now().UTC(), sqlkit.NoNumber
-	db, err := s.write()
+	db, err := s.read()
 	if err != nil {
-		return n, false, err
+		return n, err
 	}
-	conn, err := db.Conn(ctx)
-	if err == nil {
-		defer conn.Close()
-		_, err = conn.ExecContext(ctx, "BEGIN IMMEDIATE")
-	}
-	var q rowsQuerier = conn
-	switch {
-	case err == nil:
-		sure = true
-	case cannotWrite(err):
-		n.Blind, sure = true, true
-	case last == nil || ctx.Err() != nil || lockstep.KindOf(fault(err)) != lockstep.Transient:
-		return n, false, err
-	}
-	if err != nil {
-		if q, err = s.read(); err != nil {
-			return n, false, err
-		}
-	} else {
-		defer func() {
-			if failed := rollback(ctx, conn); err == nil {
-				err = failed
-			}
-		}()
-	}
-	if n.Top, err = topRows(ctx, q, p, field, "", nil); err != nil {
-		return n, sure, err
+	if n.Top, err = topRows(ctx, db, p, field, "", nil); err != nil {
+		return n, err
 	}
 	if len(n.Top) > 0 {
 		n.Last = n.Top[0].Number
 	}
-	if last == nil || n.Last >= last.Last || len(last.Top) == 0 {
-		return n, sure, nil
+	if n.Last >= last.Last || len(last.Top) == 0 {
+		return n, nil
 	}
-	found, err := foundRows(ctx, q, p, field, last.Top)
+	found, err := foundRows(ctx, db, p, field, last.Top)
 	if err == nil {
 		err = last.SetBack(&n, found)
 	}
-	return n, sure, err
-}
-
-type rowsQuerier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	return n, err
 }
 
 // topRows are the rows with the highest numbers. A text is above all numbers, and none.
-func topRows(ctx context.Context, q rowsQuerier, p *sqlkit.Plan, field *sqlkit.Column, condition string, args []any) (top []sqlkit.TopRow, err error) {
+func topRows(ctx context.Context, q *sql.DB, p *sqlkit.Plan, field *sqlkit.Column, condition string, args []any) (top []sqlkit.TopRow, err error) {
 	number := "t." + sqlkit.Quote(field.Name)
 	terms := []string{number + " <= " + strconv.FormatInt(math.MaxInt64, 10)}
 	if condition != "" {
@@ -133,7 +103,7 @@ func topRows(ctx context.Context, q rowsQuerier, p *sqlkit.Plan, field *sqlkit.C
 }
 
 // foundRows are the numbers that some rows have now, by key.
-func foundRows(ctx context.Context, q rowsQuerier, p *sqlkit.Plan, field *sqlkit.Column, rows []sqlkit.TopRow) (map[string]int64, error) {
+func foundRows(ctx context.Context, q *sql.DB, p *sqlkit.Plan, field *sqlkit.Column, rows []sqlkit.TopRow) (map[string]int64, error) {
 	found := map[string]int64{}
 	for _, row := range rows {
 		terms, args := make([]string, len(p.Key)), make([]any, len(p.Key))

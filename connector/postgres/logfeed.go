@@ -118,12 +118,12 @@ func (s *System) logChanges(ctx context.Context, r lockstep.Read, from lockstep.
 	}
 	f.before, f.taken = f.logReading, nil
 	page, err := f.page(ctx, r, p, l)
-	if err != nil {
-		// What was taken for the page is read again by the next one.
+	if err == errUnseen { // what was taken for the page is read again
 		f.again, f.logReading, f.taken = append(f.taken, f.again...), f.before, nil
-		if err == errUnseen {
-			return lockstep.Page{Next: from}, nil
-		}
+		return lockstep.Page{Next: from}, nil
+	}
+	if err != nil {
+		f.stop() // nobody may come again for long, and a stream that nobody reads keeps the server from shutting down
 		return lockstep.Page{}, f.classify(err)
 	}
 	page.Next = f.at.position()
@@ -296,6 +296,9 @@ func (f *logFeed) connect(ctx context.Context, at wal.LSN) error {
 
 // classify knows the errors of a stream that mean that it cannot go on from its place.
 func (f *logFeed) classify(err error) error {
+	if errors.Is(err, wal.ErrShutdown) {
+		return lockstep.NewFault(lockstep.CodeUnavailable, wal.ErrShutdown)
+	}
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		return err

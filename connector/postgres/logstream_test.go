@@ -14,6 +14,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/connectortest"
+	"github.com/lockstep-sync/lockstep/internal/pgserver"
 	"github.com/lockstep-sync/lockstep/internal/testkit"
 	"github.com/lockstep-sync/lockstep/value"
 )
@@ -166,6 +167,27 @@ func TestLogServerRestart(t *testing.T) {
 		want = append(want, up(101+i, "a"))
 	}
 	f.want(f.resume(p.Next, 200), want...)
+}
+
+// Guards asked: a server that shuts down waits until all that it sent is confirmed, and here nothing is.
+func TestLogLetsTheServerShutDown(t *testing.T) {
+	server, err := pgserver.Start(t.Context(), map[string]string{"fsync": "off", "wal_level": "logical"})
+	if err != nil {
+		t.Skip(err)
+	}
+	if err := server.Exec(t.Context(), "postgres", goods); err != nil {
+		t.Fatal(err)
+	}
+	f := &logged{T: t, dsn: server.DSN("postgres"), r: lockstep.Read{Stream: "goods", Fields: []string{"id", "v"}, Track: lockstep.Track{By: lockstep.Log}}}
+	f.s = open(t, lockstep.Settings{"dsn": f.dsn})
+	install(t, f.s, f.r)
+	_, at := f.all(f.now())
+	f.exec(`INSERT INTO goods VALUES (1, 'a')`)
+	got, _ := f.all(at)
+	f.want(got, up(1, "a"))
+	if err := server.Stop(); err != nil {
+		t.Error(err)
+	}
 }
 
 // wire is a way to the server that can be cut.

@@ -74,17 +74,45 @@ var errClosed = errors.New("the stream was closed")
 // farewell is how long the server may take to let go of the slot.
 const farewell = 5 * time.Second
 
+// ErrShutdown says that the server wants to shut down.
+var ErrShutdown = errors.New("the server shuts down")
+
+// impatient is how often in a second a server that shuts down asks for an answer at least. In peace it asks twice in
+// wal_sender_timeout.
+const impatient = 20
+
+// asked answers the server. One that shuts down waits until all is confirmed, and asks again after each answer: it
+// would wait for as long as we live, for what it sent is confirmed only when it is in the queue. So we go.
+func (s *Stream) asked(now time.Time) error {
+	if now.Sub(s.since) > time.Second {
+		s.asks, s.since = 0, now
+	}
+	if s.asks++; s.asks >= impatient {
+		s.end(ErrShutdown)
+		s.leave()
+		return nil
+	}
+	s.send(false)
+	return nil
+}
+
+// leave ends the server's side.
+func (s *Stream) leave() {
+	s.out.Lock()
+	defer s.out.Unlock()
+	_ = s.conn.SetWriteDeadline(time.Now().Add(farewell))
+	_, _ = s.conn.Write([]byte{'X', 0, 0, 0, 4})
+}
+
 // Close says good-bye, with what was confirmed, and waits until the server has let go of the slot: then it can be used
 // again. It may be called once.
 func (s *Stream) Close() {
 	close(s.stop)
 	if s.Err() == nil {
-		s.end(errClosed)
 		s.send(false)
-		s.out.Lock()
-		_, _ = s.conn.Write([]byte{'X', 0, 0, 0, 4})
-		s.out.Unlock()
 	}
+	s.end(errClosed)
+	s.leave()
 	late := time.AfterFunc(farewell, func() { _ = s.conn.Close() })
 	s.done.Wait() // the reader ends when the server closes its end
 	late.Stop()

@@ -50,6 +50,9 @@ type Stream struct {
 	received  LSN // under mu
 	confirmed LSN // under mu
 
+	asks  int // how often the server has asked for an answer since
+	since time.Time
+
 	stop chan struct{}
 	done sync.WaitGroup
 }
@@ -103,22 +106,26 @@ func (s *Stream) command(ctx context.Context) error {
 // dataHead is the length of the header in front of the log's data: 'w', start, end, clock.
 const dataHead = 1 + 8 + 8 + 8
 
+// read takes what the server sends, until the server closes its end. After an error it still has to: the slot is free
+// only then.
 func (s *Stream) read() {
 	for {
 		_ = s.conn.SetReadDeadline(time.Now().Add(silence))
 		kind, body, err := s.in.next()
-		switch {
-		case err != nil:
-		case kind == 'E':
+		if err != nil {
+			s.end(err)
+			return
+		}
+		switch kind {
+		case 'E':
 			err = serverError(body)
-		case kind == 'c' || kind == 'Z': // the server ends the stream: it shuts down
+		case 'c', 'Z': // the server ends the stream
 			err = io.EOF
-		case kind == 'd':
+		case 'd':
 			err = s.data(body)
 		}
 		if err != nil {
 			s.end(err)
-			return
 		}
 	}
 }
@@ -133,7 +140,7 @@ func (s *Stream) data(body []byte) error {
 		end := LSN(binary.BigEndian.Uint64(body[1:]))
 		s.push(Message{Kind: Alive, LSN: end}, end)
 		if body[17] == 1 {
-			s.send(false)
+			return s.asked(time.Now())
 		}
 	default:
 		return ErrFormat

@@ -79,8 +79,9 @@ func (e *examiner) triggers(s *System, r lockstep.Read) error {
 	e.Say("note", "a TRUNCATE of "+e.plan.Table.SQL+" makes a full sync due: it does not say which rows were there", "")
 	e.Say("note", "commits that notify wait for one another for a moment at their very end: thousands of small transactions a second feel it", "Use the log tracker there.")
 	row, err := e.link.one(e.ctx, `SELECT (SELECT relkind FROM pg_class WHERE oid = $1::oid),
-		EXISTS (SELECT 1 FROM pg_inherits WHERE inhparent = $1::oid), EXISTS (SELECT 1 FROM pg_subscription_rel WHERE srrelid = $1::oid)`,
-		fmt.Sprint(e.plan.Table.Info.(tableInfo).oid))
+		EXISTS (SELECT 1 FROM pg_inherits WHERE inhparent = $1::oid), EXISTS (SELECT 1 FROM pg_subscription_rel WHERE srrelid = $1::oid),
+		EXISTS (SELECT 1 FROM pg_trigger WHERE tgrelid = $1::oid AND tgname = $2 || '_u' AND tgenabled = 'O')`,
+		fmt.Sprint(e.plan.Table.Info.(tableInfo).oid), sqlkit.TrackName(r, nameLimit))
 	if err != nil {
 		return err
 	}
@@ -89,6 +90,10 @@ func (e *examiner) triggers(s *System, r lockstep.Read) error {
 		e.Say("note", "a partition that is attached with its rows, detached, or truncated by itself fires no trigger of the table", "Run a full sync after that.")
 	case row[1] == "t":
 		e.Say("warning", "other tables inherit from "+e.plan.Table.SQL+": what is written to them directly fires no trigger of it", "Track them as streams of their own.")
+	}
+	if row[3] == "t" {
+		e.Say("note", "what sessions write with session_replication_role = replica fires no trigger: the one who installed does not own "+e.plan.Table.SQL,
+			"Let its owner install, or ALTER TABLE … ENABLE ALWAYS TRIGGER for each.")
 	}
 	if row[2] == "t" {
 		e.Say("warning", e.plan.Table.SQL+" is filled by logical replication, which fires no triggers of whole statements", "Track it where it is written.")

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/pgserver"
 	"github.com/lockstep-sync/lockstep/internal/testkit"
@@ -153,6 +155,26 @@ func TestTriggerAckNeverWaits(t *testing.T) {
 			h.want("after the commit", seen{"1": "mine", "2": "mine"})
 		}
 		exec(t, h.dsn, `UPDATE items SET v = 'x'`)
+	}
+}
+
+// Transactions that touch different rows never meet in the change table, whatever their isolation; nor does who touches
+// a row that was read and acknowledged meanwhile.
+func TestTriggerWritersDoNotMeet(t *testing.T) {
+	for _, level := range []string{"READ COMMITTED", "REPEATABLE READ"} { // in tables of one page, SERIALIZABLE meets itself without triggers, too
+		h := newHooked(t, plainItems)
+		exec(t, h.dsn, `INSERT INTO items SELECT n, 'x' FROM generate_series(1, 4) n`)
+		h.drain(10)
+		exec(t, h.dsn, `UPDATE items SET v = 'pending' WHERE id = 4`)
+		a, b := connect(t, h.dsn), connect(t, h.dsn)
+		for i, conn := range []*pgx.Conn{a, b} {
+			do(t, conn, `SET lock_timeout = '10s'`, `BEGIN ISOLATION LEVEL `+level, fmt.Sprintf(`UPDATE items SET v = 'a' WHERE id = %d`, i+1))
+		}
+		h.want("what is committed", seen{"4": "pending"}) // deletes the row of 4, which b is to touch
+		do(t, a, `INSERT INTO items VALUES (11, 'a')`, `DELETE FROM items WHERE id = 3`)
+		do(t, b, `INSERT INTO items VALUES (12, 'b')`, `UPDATE items SET v = 'b' WHERE id = 4`, `COMMIT`)
+		do(t, a, `COMMIT`)
+		h.want(level, seen{"1": "a", "2": "a", "3": "gone", "4": "b", "11": "a", "12": "b"})
 	}
 }
 

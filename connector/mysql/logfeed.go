@@ -26,6 +26,11 @@ type logFeeds struct {
 type logFeed struct {
 	*binlog.Feed
 	table string // whose rows it follows
+
+	mu    sync.Mutex
+	plan  *sqlkit.Plan // what shape was made for
+	limit lockstep.Limit
+	shape binlog.Shape
 }
 
 // logAddress is where the log is read from: by the same account as all else.
@@ -43,13 +48,13 @@ func (l *logFeeds) close() {
 }
 
 // of is the feed of a read, which follows a table.
-func (l *logFeeds) of(r lockstep.Read, database, table string) *binlog.Feed {
+func (l *logFeeds) of(r lockstep.Read, database, table string) *logFeed {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := sqlkit.FeedName(r)
 	f := l.feeds[id]
 	if f != nil && f.table == table {
-		return f.Feed
+		return f
 	}
 	if f != nil {
 		f.Close()
@@ -57,8 +62,8 @@ func (l *logFeeds) of(r lockstep.Read, database, table string) *binlog.Feed {
 	if l.feeds == nil {
 		l.feeds = map[string]*logFeed{}
 	}
-	l.feeds[id] = &logFeed{binlog.NewFeed(&l.server, database, table), table}
-	return l.feeds[id].Feed
+	l.feeds[id] = &logFeed{Feed: binlog.NewFeed(&l.server, database, table), table: table}
+	return l.feeds[id]
 }
 
 // known is the feed of a read that was read before, or nil.
@@ -76,7 +81,13 @@ func (s *System) logChanges(ctx context.Context, p *sqlkit.Plan, r lockstep.Read
 	if err := logged(p.Table); err != nil {
 		return lockstep.Page{}, err
 	}
-	return s.log.of(r, s.database, infoOf(p.Table).name).Changes(ctx, from, l, s.logShape(p, l))
+	f := s.log.of(r, s.database, infoOf(p.Table).name)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.plan != p || f.limit != l { // its memory is used again: most pages are small
+		f.plan, f.limit, f.shape = p, l, s.logShape(p, l)
+	}
+	return f.Changes(ctx, from, l, f.shape)
 }
 
 // logged refuses what has no rows of its own in the log.

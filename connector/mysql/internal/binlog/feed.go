@@ -2,7 +2,6 @@ package binlog
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -69,9 +68,10 @@ type cursor struct {
 	skip    int64             // rows of it that had been delivered before
 	skipOne bool              // and the delete of the next one
 	pending []lockstep.Change // made of a row, and not yet on a page
-	began   bool              // the server accepted our place and said where it is
-	failed  error             // what the next page is: the changes before it were good
-	last    uint32            // when the last transaction was committed, in seconds
+	made    [2]lockstep.Change
+	began   bool   // the server accepted our place and said where it is
+	failed  error  // what the next page is: the changes before it were good
+	last    uint32 // when the last transaction was committed, in seconds
 }
 
 // open connects at a place. fresh says that it is made now, and that nothing can be compared.
@@ -300,7 +300,7 @@ func (f *Feed) take(ctx context.Context, it item, shape Shape) error {
 			return unreadable(errEvent)
 		}
 		c.inside = true
-		c.rows = rows{item: it, layout: layout, r: reader{b: it.head.body}, all: c.rows.all}
+		c.rows = rows{item: it, layout: layout, r: reader{b: it.head.body}, all: c.rows.all, cells: c.rows.cells}
 	case endItem:
 		return c.end(it)
 	case alteredItem:
@@ -377,7 +377,7 @@ func (f *Feed) deliver(ctx context.Context, p *page, shape Shape) (full bool, er
 		if err != nil {
 			return false, unreadable(err)
 		}
-		changes, err := shape.changes(&r, time.Unix(int64(c.rows.item.at), 0).UTC())
+		changes, err := shape.changes(c.made[:0], &r, time.Unix(int64(c.rows.item.at), 0).UTC())
 		if err != nil {
 			return false, err
 		}
@@ -392,30 +392,27 @@ func (f *Feed) deliver(ctx context.Context, p *page, shape Shape) (full bool, er
 	}
 }
 
-// changes are what became of a row's record: two where its key was changed.
-func (s *Shape) changes(r *row, at time.Time) ([]lockstep.Change, error) {
+// changes appends what became of a row's record: two where its key was changed.
+func (s *Shape) changes(out []lockstep.Change, r *row, at time.Time) ([]lockstep.Change, error) {
 	var old, now lockstep.Key
 	var err error
 	if r.before != nil {
 		if old, err = s.key(r.before); err != nil {
-			return faulty(err, at)
+			return faulty(out, err, at)
 		}
 	}
+	gone := lockstep.Change{Op: lockstep.Delete, Record: lockstep.Record{Key: old, At: at}}
 	if r.after == nil {
-		return []lockstep.Change{{Op: lockstep.Delete, Record: lockstep.Record{Key: old, At: at}}}, nil
+		return append(out, gone), nil
 	}
-	if now, err = s.key(r.after); err != nil {
-		changes, err := faulty(err, at)
-		if err == nil && r.before != nil { // the old record is gone whatever the new one is
-			changes = append([]lockstep.Change{{Op: lockstep.Delete, Record: lockstep.Record{Key: old, At: at}}}, changes...)
-		}
-		return changes, err
+	now, err = s.key(r.after)
+	if r.before != nil && (err != nil || old != now) { // the old record is gone whatever the new one is
+		out = append(out, gone)
 	}
-	changes := make([]lockstep.Change, 0, 2)
-	if r.before != nil && old != now {
-		changes = append(changes, lockstep.Change{Op: lockstep.Delete, Record: lockstep.Record{Key: old, At: at}})
+	if err != nil {
+		return faulty(out, err, at)
 	}
-	return append(changes, s.upsert(now, r.after, at)), nil
+	return append(out, s.upsert(now, r.after, at)), nil
 }
 
 func (s *Shape) upsert(key lockstep.Key, cells []Cell, at time.Time) lockstep.Change {
@@ -442,14 +439,14 @@ func (s *Shape) key(cells []Cell) (lockstep.Key, error) {
 	return s.MakeKey(cells)
 }
 
-// faulty is a change for a row whose key is at fault, unless the fault is one of the whole.
-func faulty(err error, at time.Time) ([]lockstep.Change, error) {
+// faulty appends a change for a row whose key is at fault, unless the fault is one of the whole.
+func faulty(out []lockstep.Change, err error, at time.Time) ([]lockstep.Change, error) {
 	fault := lockstep.FaultOf(err)
 	if fault.Kind.StopsFlow() {
 		return nil, err
 	}
-	place := lockstep.Key(fmt.Sprintf("a row of %s", at.Format(time.RFC3339)))
-	return []lockstep.Change{{Record: lockstep.Record{Key: place, At: at}, Fault: fault}}, nil
+	place := lockstep.Key("a row of " + at.Format(time.RFC3339))
+	return append(out, lockstep.Change{Record: lockstep.Record{Key: place, At: at}, Fault: fault}), nil
 }
 
 // Wait returns when there is something behind from.

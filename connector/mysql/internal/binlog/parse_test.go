@@ -278,3 +278,33 @@ func walk(it item) {
 		left = len(x.r.b)
 	}
 }
+
+// A rollback in the log undoes rows that may have been delivered already: what came of it cannot be told.
+func TestARollbackInTheLogIsLost(t *testing.T) {
+	b := begin(t, "id INT PRIMARY KEY, v VARCHAR(20)")
+	events := recorded(t, b, "INSERT INTO t VALUES (1, 'a')")
+	for _, statement := range []string{"ROLLBACK", "ROLLBACK TO SAVEPOINT `s`"} {
+		var changed [][]byte
+		for _, event := range events {
+			if h, _ := readHeader(event); h.kind == replication.XID_EVENT {
+				event = made(replication.QUERY_EVENT, append([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, statement...))
+			}
+			changed = append(changed, event)
+		}
+		for name, want := range map[string]int{"t": 1, "other": 0} {
+			items, err := feed(changed, MariaDB, table{b.name, name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			lost := 0
+			for _, it := range items {
+				if it.kind == lostItem {
+					lost++
+				}
+			}
+			if lost != want {
+				t.Errorf("%s, for table %s: lost %d times, want %d", statement, name, lost, want)
+			}
+		}
+	}
+}

@@ -11,23 +11,24 @@ type rows struct {
 	item   item
 	layout *layout
 	r      reader
-	all    []Cell // of the row that is being read: used again
+	all    []Cell    // of the row that is being read: used again
+	cells  [2][]Cell // before and after, used again
 }
 
 func (x *rows) more() bool { return len(x.r.b) > 0 }
 
-// next is the next row; blank passes over it.
+// next is the next row; blank passes over it. Its cells are valid until the one after it.
 func (x *rows) next(blank bool) (row, error) {
 	out, left := row{op: x.item.op}, len(x.r.b)
 	var err error
 	switch x.item.op {
 	case insertRow:
-		out.after, err = x.image(x.item.head.present, false, blank)
+		out.after, err = x.image(1, x.item.head.present, false, blank)
 	case deleteRow:
-		out.before, err = x.image(x.item.head.present, false, blank)
+		out.before, err = x.image(0, x.item.head.present, false, blank)
 	default:
-		if out.before, err = x.image(x.item.head.present, false, blank); err == nil {
-			out.after, err = x.image(x.item.head.after, x.item.op == partialRow, blank)
+		if out.before, err = x.image(0, x.item.head.present, false, blank); err == nil {
+			out.after, err = x.image(1, x.item.head.after, x.item.op == partialRow, blank)
 		}
 		out.op = updateRow
 		for i := range out.after { // what an update leaves out stayed as it was
@@ -51,7 +52,7 @@ func (x *rows) has(present []byte, i int) bool {
 func bit(bits []byte, i int) bool { return bits[i>>3]&(1<<(i&7)) != 0 }
 
 // image reads one row: which of its values are null, then the others.
-func (x *rows) image(present []byte, partial, blank bool) ([]Cell, error) {
+func (x *rows) image(which int, present []byte, partial, blank bool) ([]Cell, error) {
 	n := 0
 	for i := range x.layout.columns {
 		if bit(present, i) {
@@ -92,8 +93,12 @@ func (x *rows) image(present []byte, partial, blank bool) ([]Cell, error) {
 	if blank || x.r.err != nil {
 		return nil, x.r.err
 	}
-	cells := make([]Cell, len(x.layout.at))
+	if len(x.cells[which]) != len(x.layout.at) {
+		x.cells[which] = make([]Cell, len(x.layout.at))
+	}
+	cells := x.cells[which]
 	for i, at := range x.layout.at {
+		cells[i] = Cell{}
 		if at >= 0 {
 			cells[i] = all[at]
 		}

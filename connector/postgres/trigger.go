@@ -36,7 +36,7 @@ func (s *System) byTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read,
 	if err := turn.Check(c.epoch, c.acked); err != nil {
 		return lockstep.Page{}, err
 	}
-	page, items, err := s.changedPage(ctx, c, r, turn, l)
+	page, items, err := s.changedPage(ctx, c, turn, l)
 	if err != nil {
 		return lockstep.Page{}, err
 	}
@@ -56,7 +56,7 @@ func (s *System) byTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read,
 }
 
 // changedPage reads a page of changes behind a place.
-func (s *System) changedPage(ctx context.Context, c *changeTable, r lockstep.Read, turn sqlkit.Turn, l lockstep.Limit) (lockstep.Page, []changed, error) {
+func (s *System) changedPage(ctx context.Context, c *changeTable, turn sqlkit.Turn, l lockstep.Limit) (lockstep.Page, []changed, error) {
 	p := c.plan
 	q := &query{plan: p, order: strings.Join(c.aliases, ", "), keys: c.aliases, doubles: !p.Table.KeyIsUnique(),
 		large: sqlkit.MaxRecord(s.options.MaxRecord, l), args: bytesOf(turn.After)}
@@ -74,7 +74,7 @@ func (s *System) changedPage(ctx context.Context, c *changeTable, r lockstep.Rea
 		}
 		terms = append(terms, "("+strings.Join(c.keys, ", ")+") > ("+strings.Join(marks, ", ")+")")
 	}
-	if held := s.held.List(sqlkit.FeedName(r)); held != nil {
+	if held := s.held.List(c.epoch + c.sql); held != nil { // generations begin anew with each installation
 		q.args = append(q.args, appendArray(nil, bytesOf(held)))
 		terms = append(terms, sqlkit.Generation+" <> ALL($"+strconv.Itoa(len(q.args))+"::bigint[])")
 	}
@@ -150,7 +150,7 @@ func (s *System) ackTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read
 			kept = append(kept, g)
 		}
 	}
-	s.held.Add(sqlkit.FeedName(r), kept)
+	s.held.Add(turn.Epoch+c.sql, kept)
 	return s.tidy(ctx, conn, c, len(gone))
 }
 

@@ -458,6 +458,35 @@ func TestTriggerWaitSurvivesABrokenConnection(t *testing.T) {
 	}
 }
 
+// A record that is too large is parked once, by its key, and its neighbours go on.
+func TestTriggerAndFlagTooLarge(t *testing.T) {
+	h := newHooked(t, `CREATE TABLE items (id int PRIMARY KEY, v text, changed boolean)`)
+	exec(t, h.dsn, `INSERT INTO items VALUES (1, 'a', true), (2, repeat('x', 3000000), true), (3, 'c', true)`)
+	for _, by := range []lockstep.Track{h.r.Track, {By: lockstep.Flag, Field: "changed"}} {
+		h.r.Track = by
+		if by.By == lockstep.Flag {
+			h.at = h.page(nil, 10).Next
+		}
+		limit := lockstep.Limit{Rows: 10, Bytes: 100_000}
+		for more := true; more; {
+			p, err := h.s.Changes(t.Context(), h.r, h.at, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range p.Changes {
+				if large := c.Record.Key == "2"; large != (c.Fault != nil) || large && c.Fault.Code != lockstep.CodeTooLarge {
+					t.Errorf("%s: %s %v", by.By, c.Record.Key, c.Fault)
+				}
+			}
+			h.ack(p.Next)
+			h.at, more = p.Next, len(p.Changes) > 0
+		}
+	}
+	if got := h.drain(10); len(got) != 0 {
+		t.Errorf("%v came again", got)
+	}
+}
+
 // A transaction of 1,000,000 rows: the triggers must neither fill the memory nor take an unreasonable time.
 func TestTriggerMillionRows(t *testing.T) {
 	if testing.Short() {

@@ -65,7 +65,7 @@ func (u *Unacked[T]) Take(feed string, upTo lockstep.Position) [][]T {
 // is as it was read.
 type Held struct {
 	mu    sync.Mutex
-	feeds map[string]heldRows
+	feeds map[string]heldRows // by the installation of a feed
 }
 
 type heldRows struct {
@@ -78,7 +78,7 @@ const (
 	heldMost = 10_000
 )
 
-// Add adds rows of a feed, by what tells a row with its generation.
+// Add adds rows of a feed as it is installed now, by what tells a row with its generation.
 func (h *Held) Add(feed string, ids []string) {
 	if len(ids) == 0 {
 		return

@@ -81,6 +81,13 @@ func (e *Engine) capture(ctx context.Context, fd *feed) (n int, more bool, err e
 	return len(changes), page.More, err
 }
 
+// position is how far the feed is read. A full sync that begins may load it meanwhile.
+func (fd *feed) position() lockstep.Position {
+	fd.mu.Lock()
+	defer fd.mu.Unlock()
+	return fd.at
+}
+
 func (e *Engine) load(ctx context.Context, fd *feed) error {
 	if fd.loaded {
 		return nil

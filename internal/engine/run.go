@@ -83,7 +83,7 @@ func (e *Engine) await(ctx context.Context, fd *feed, pause time.Duration) {
 	if w, ok := fd.source.(lockstep.Waiter); ok {
 		limit, cancel := context.WithTimeout(ctx, pause)
 		defer cancel()
-		err := w.Wait(limit, fd.read, fd.at)
+		err := w.Wait(limit, fd.read, fd.position())
 		if err == nil || limit.Err() != nil {
 			return
 		}

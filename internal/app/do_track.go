@@ -148,4 +148,3 @@ func (d *doing) change(ctx context.Context, made *Tracking, after, script string
 	}
 	return script, nil
 }
-

@@ -43,7 +43,9 @@ var actions = []action{
 		}
 		return w.update(ctx, items, n, "price = ?, qty = qty + 1, note = ?", w.price(), note)
 	}},
-	{"touch items", 5, 5, func(ctx context.Context, w *writer, n int) (int64, error) { return w.update(ctx, items, n, "sku = sku") }},
+	{"touch items", 5, 5, func(ctx context.Context, w *writer, n int) (int64, error) {
+		return w.update(ctx, items, n, "sku = sku")
+	}},
 	{"delete items", 12, 3, func(ctx context.Context, w *writer, n int) (int64, error) { return w.remove(ctx, items, n) }},
 	// A new key for the same thing: for us a delete and an insert.
 	{"move items", 5, 1, func(ctx context.Context, w *writer, n int) (int64, error) {
@@ -63,7 +65,9 @@ var actions = []action{
 		return w.insert(ctx, "items", rows)
 	}},
 	// Many rows with one time and one number.
-	{"bulk items", 3, 400, func(ctx context.Context, w *writer, n int) (int64, error) { return w.update(ctx, items, n, "qty = qty + 10") }},
+	{"bulk items", 3, 400, func(ctx context.Context, w *writer, n int) (int64, error) {
+		return w.update(ctx, items, n, "qty = qty + 10")
+	}},
 	{"insert stock", 6, 3, func(ctx context.Context, w *writer, n int) (int64, error) {
 		var rows [][]any
 		for range n {

@@ -70,11 +70,17 @@ func (s *System) closeLogs() {
 	logs := s.logs
 	s.logs = nil
 	s.mu.Unlock()
+	var wg sync.WaitGroup
 	for _, f := range logs {
-		f.mu.Lock()
-		f.stop()
-		f.mu.Unlock()
+		wg.Go(f.close)
 	}
+	wg.Wait()
+}
+
+func (f *logFeed) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stop()
 }
 
 // closed tells whether Close has begun: no stream may start any more.

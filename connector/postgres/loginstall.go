@@ -148,10 +148,7 @@ func (c link) runOne(ctx context.Context, sql string) error {
 func (s *System) logRemove(ctx context.Context, r lockstep.Read, dry bool) (string, error) {
 	name := s.logName(r)
 	if !dry {
-		f := s.logFeed(r)
-		f.mu.Lock()
-		f.stop()
-		f.mu.Unlock()
+		s.logFeed(r).close()
 	}
 	s.forget()
 	var oid uint32

@@ -43,17 +43,16 @@ func (f *logFeed) look(ctx context.Context) (l logLook, err error) {
 type logGoal struct {
 	feed *logFeed
 	read lockstep.Read
-	end  wal.LSN
-	now  time.Time // zero until it is met
-	met  bool
 	look logLook
+	met  bool
+	now  time.Time // zero until it is met
 }
 
 // check finds out whether all was read up to the end. A table that was made anew would be followed in silence: that is
 // looked at, too.
 func (g *logGoal) check(ctx context.Context) (err error) {
 	f := g.feed
-	if g.end == 0 {
+	if g.look.end == 0 {
 		if g.look, err = f.look(ctx); err != nil {
 			return err
 		}
@@ -63,11 +62,11 @@ func (g *logGoal) check(ctx context.Context) (err error) {
 			}
 			return lockstep.Faultf(lockstep.CodePosition, "the table left the publication %s: it was made anew, or the publication was", f.name)
 		}
-		if g.end = g.look.end; f.at.LSN < g.end {
+		if f.at.LSN < g.look.end {
 			f.stream.Ask()
 		}
 	}
-	if g.met = f.at.LSN >= g.end; g.met {
+	if g.met = f.at.LSN >= g.look.end; g.met {
 		g.now = g.look.now
 	}
 	return nil

@@ -87,6 +87,7 @@ type Delivery struct {
 	Tried      bool      // an earlier try may have taken effect: look before writing (law 5)
 	TriedAt    time.Time // when that was
 	Clash      *Clash    // the last conflict on the entry's story, nil for none
+	Prior      *Change   // in a pair: what that try was to bring, where a newer change has overtaken it; nil for none
 }
 
 // Clash is a conflict of two flows face to face as the timeline keeps it: both sides had changed since they were last

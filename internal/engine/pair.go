@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/lockstep-sync/lockstep"
@@ -228,12 +227,11 @@ func (w *worker) judgePairs(ctx context.Context, items []*item) {
 			w.fail(it, err)
 			continue
 		}
-		met := it.theirs == nil && (!it.known() || it.link.End(w.flow.Side.Other()).Digest == begun)
-		if it.op == lockstep.Upsert && w.theirKey(it) != "" && (met || it.face.course() == clash && !it.delivery.Tried) {
+		if w.theirKey(it) != "" && (w.met(it) || it.face.course() == clash && (it.known() || it.op == lockstep.Upsert)) {
 			doubtful = append(doubtful, it)
 		}
 	}
-	if err := w.afterYou(ctx, doubtful); err != nil {
+	if err := w.unknowns(ctx, doubtful); err != nil {
 		for _, it := range doubtful {
 			w.fail(it, err)
 		}
@@ -241,36 +239,6 @@ func (w *worker) judgePairs(ctx context.Context, items []*item) {
 	for _, it := range live(items) {
 		w.judgePair(it)
 	}
-}
-
-// afterYou puts off the items of which the flow back has a delivery with an unknown outcome: what is here may be its
-// work, and no news (law 5).
-func (w *worker) afterYou(ctx context.Context, items []*item) error {
-	if len(items) == 0 {
-		return nil
-	}
-	keys := make([]lockstep.Key, len(items))
-	for i, it := range items {
-		keys[i] = w.theirKey(it)
-	}
-	back := w.flow.Back.Name
-	states, err := w.store.Links(ctx, back, keys)
-	if err != nil {
-		return fmt.Errorf("links of %s: %w", back, err)
-	}
-	for i, it := range items {
-		if !states[i].Open {
-			continue
-		}
-		_, entry, _, err := w.store.Story(ctx, back, keys[i]) // few are
-		if err != nil {
-			return fmt.Errorf("the entry of %s: %w", back, err)
-		}
-		if entry != nil && entry.Tried && entry.State != lockstep.Parked {
-			it.out = &lockstep.Outcome{Delivery: it.lease(), Verdict: lockstep.Retry, RetryAt: w.now().Add(waitPause(w.now().Sub(it.delivery.Captured))), Tried: it.delivery.Tried, Did: back + " comes first"}
-		}
-	}
-	return nil
 }
 
 // stand fills in how an item stands. theirs and ours in each other's words are needed for that.

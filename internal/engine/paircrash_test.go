@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/conflict"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -26,6 +27,8 @@ func pairVariants() []pairVariant {
 		{name: "log tracker"},
 		{name: "full only", adjust: func(w *pairWorld) { w.there.untracked, w.back.untracked = true, true }},
 		{name: "lost answers", lost: true},
+		{name: "side a wins", sided: true, adjust: func(w *pairWorld) { w.policy = conflict.Wins(lockstep.A) }},
+		{name: "side b wins", sided: true, adjust: func(w *pairWorld) { w.policy = conflict.Wins(lockstep.B) }},
 		{name: "lossy", lossy: true, adjust: func(w *pairWorld) {
 			w.there.rules = map[string]string{"id": "id", "name": "name", "price": "round(price, 1)"}
 			w.back.rules = map[string]string{"id": "id", "name": "name", "price": "price"}
@@ -126,7 +129,7 @@ func pairCrashOnce(t *testing.T, v pairVariant, at int, st stores) (died bool) {
 	e = w.engine(next)
 	if wrong := comeToRest(w, u, e); wrong != "" {
 		t.Error(wrong)
-		for _, key := range []lockstep.Key{"7", "0"} {
+		for _, key := range []lockstep.Key{"1"} {
 			tellAll(t, e, key)
 		}
 	}

@@ -44,6 +44,7 @@ func (s *Store) take(f *flow, c lockstep.Change, origin string) *entry {
 	} else if e.lease != nil && e.lease.first.IsZero() {
 		e.lease.first = now
 	}
+	s.overtaken(f, e)
 	e.Generation++
 	e.Coalesced++
 	if c.Record.Fields.Len() == 0 { // a delete or a hint: the last image tells where to look (law 5)
@@ -56,6 +57,19 @@ func (s *Store) take(f *flow, c lockstep.Change, origin string) *entry {
 	}
 	s.touch(f, c.Record.Key)
 	return e
+}
+
+// overtaken keeps what a try that may have taken effect was to bring, for pairs.
+func (s *Store) overtaken(f *flow, e *entry) {
+	if s.face(f) == nil || e.lease == nil && !e.Tried || e.Prior != nil && (e.lease == nil || e.lease.generation != e.Generation) {
+		return
+	}
+	if c := e.Change; c.Op == lockstep.Delete || c.Record.Fields.Len() > 0 {
+		e.Prior = &lockstep.Change{Op: c.Op, Record: lockstep.Record{Key: c.Record.Key}}
+		if c.Op == lockstep.Upsert {
+			e.Prior.Record.Fields = c.Record.Fields
+		}
+	}
 }
 
 func (s *Store) priority(f *flow, c lockstep.Change) lockstep.Priority {

@@ -68,6 +68,7 @@ func (s *Store) close(f *flow, e *entry, o *lockstep.Outcome) {
 		if !o.Tried { // nothing of the newer generation was tried yet
 			e.Tried, e.TriedAt = false, time.Time{}
 		}
+		e.Prior = nil
 	case !newer:
 		s.judge(e, o)
 	}

@@ -61,7 +61,7 @@ func (s *Store) Entries(ctx context.Context, name string, state lockstep.EntrySt
 	}
 	err = s.read(ctx, func(c *conn) error {
 		var dec value.Decoder
-		return c.query("SELECT "+columns+", image FROM entry_rows WHERE flow_id = ? AND id > ?"+where+" ORDER BY id LIMIT ?", append(args, most),
+		return c.query("SELECT "+columns+", image, prior FROM entry_rows WHERE flow_id = ? AND id > ?"+where+" ORDER BY id LIMIT ?", append(args, most),
 			func(v cells) error {
 				e, err := s.entry(s.shownRow(v), now, &dec)
 				out = append(out, e)
@@ -240,7 +240,7 @@ func (s *Store) Story(ctx context.Context, name string, key lockstep.Key) (event
 		if links[0].ID != 0 {
 			link = &links[0]
 		}
-		return c.query("SELECT "+columns+", image FROM entry_rows WHERE flow_id = ? AND key = ?", []any{f.id, string(key)}, func(v cells) error {
+		return c.query("SELECT "+columns+", image, prior FROM entry_rows WHERE flow_id = ? AND key = ?", []any{f.id, string(key)}, func(v cells) error {
 			r, now := s.shownRow(v), time.Now()
 			e, err := s.entry(r, now, new(value.Decoder))
 			if err != nil {

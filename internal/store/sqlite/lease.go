@@ -129,7 +129,7 @@ func (t *tx) heads(f *flow, most int) ([]int64, error) {
 
 // lease grants leases of the entries and gives their rows, in their order.
 func (t *tx) lease(f *flow, ids []int64, ttl time.Duration) ([]*row, error) {
-	rows, err := t.rowsByID(ids, ", image")
+	rows, err := t.rowsByID(ids, ", image, prior")
 	if err != nil {
 		return nil, err
 	}

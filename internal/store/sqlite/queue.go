@@ -146,6 +146,11 @@ func (t *tx) takeInto(f *flow, open map[lockstep.Key]*row, changes []lockstep.Ch
 			r = t.newRow(f, changes[i].Record.Key, origin)
 			open[r.key] = r
 		}
+		if !in[r] {
+			if err := t.overtaken(r); err != nil {
+				return err
+			}
+		}
 		t.renew(r, &changes[i], images[i], urgent(i))
 		if !in[r] {
 			in[r] = true

@@ -52,6 +52,7 @@ type row struct {
 	fault      arg    // JSON or null
 	steps      string // the inside of a JSON array
 	image      arg    // JSON; null leaves the one in the file
+	prior      *string
 
 	fresh bool  // not in the file yet
 	was   int64 // its state in the file
@@ -75,6 +76,10 @@ func (s *Store) scanRow(v cells) *row {
 	}
 	if v.wide() > 23 {
 		r.image = orNull(v.text(23))
+	}
+	if v.wide() > 24 && !v.null(24) {
+		prior := v.text(24)
+		r.prior = &prior
 	}
 	return r
 }
@@ -108,7 +113,34 @@ func (s *Store) delivery(r *row, dec *value.Decoder) (lockstep.Delivery, error) 
 			return d, lockstep.Faultf(lockstep.CodeStore, "the image of an entry cannot be read").On(lockstep.About{Flow: r.flow.name, Key: r.key})
 		}
 	}
+	if r.prior != nil {
+		d.Prior = &lockstep.Change{Op: lockstep.Delete, Record: lockstep.Record{Key: r.key}}
+		if *r.prior != "" {
+			d.Prior.Op = lockstep.Upsert
+			if d.Prior.Record.Fields, err = dec.Fields(*r.prior); err != nil {
+				return d, lockstep.Faultf(lockstep.CodeStore, "the image of an entry cannot be read").On(lockstep.About{Flow: r.flow.name, Key: r.key})
+			}
+		}
+	}
 	return d, nil
+}
+
+// overtaken keeps what a try that may have taken effect was to bring. Only pairs ask for it: what the target holds then is
+// no news of the other side.
+func (t *tx) overtaken(r *row) error {
+	if r.fresh || t.s.face(r.flow) == nil {
+		return nil
+	}
+	l := t.s.leases[r.id]
+	if tried, _ := t.s.tried(r); !tried && l == nil {
+		return nil
+	}
+	now := int64(0)
+	if l != nil && l.generation == r.generation {
+		now = 1
+	}
+	_, err := t.exec("UPDATE entry_rows SET prior = CASE op WHEN 1 THEN '' ELSE image END WHERE id = ? AND (? OR prior IS NULL)", r.id, now)
+	return err
 }
 
 // rowsByKey finds the open entries of keys.

@@ -122,6 +122,11 @@ func (t *tx) close(closing []closure, rows map[int64]*row) error {
 		case c.o.Verdict == lockstep.Done:
 			story = append(story, told{r, t.split(r, c.lease, sent, end)})
 			r.epoch, r.triedAt = t.s.epoch, time.Time{} // nothing of the newer generation was tried yet
+			if t.s.face(r.flow) != nil {
+				if _, err := t.exec("UPDATE entry_rows SET prior = NULL WHERE id = ?", r.id); err != nil {
+					return err
+				}
+			}
 			stay = append(stay, r)
 		default:
 			r.did(sent, end)

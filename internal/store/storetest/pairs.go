@@ -106,6 +106,39 @@ var pairRows = []row{
 		b.ok(err)
 		same(b, e.Tried, true)
 	}},
+	{"what was overtaken while it may have taken effect is told, in a pair", func(b *bench) {
+		b.pair()
+		prior := func(e *lockstep.Change) string {
+			switch {
+			case e == nil:
+				return "none"
+			case e.Op == lockstep.Delete:
+				return "delete"
+			}
+			return string(value.AppendFields(nil, e.Record.Fields))
+		}
+		b.capture(up("a", 1), up("b", 1), gone("c"), up("d", 1))
+		b.capture(up("d", 2)) // overtaken before anybody had it
+		ds := b.leaseOf("there", 10)
+		same(b, prior(ds[3].Prior), "none")
+		b.capture(up("a", 2), gone("b"), up("c", 2))
+		b.capture(up("a", 3)) // nobody had the second one
+		_, e, _, err := b.s.Story(b.ctx, "there", "a")
+		b.ok(err)
+		same(b, prior(e.Prior), `{"v":1}`)
+		b.settle(done(ds[1])) // it was all that is known of: nothing of the newer one was tried
+		b.reopen()
+		time.Sleep(2 * time.Minute)
+		var got []string
+		for _, d := range b.leaseOf("there", 10) {
+			got = append(got, text(d)+" over "+prior(d.Prior))
+		}
+		if b.h.Reopen == nil {
+			same(b, got, []string{`a#4 v=3 tried over {"v":1}`, `b#2 delete over none`, `c#3 v=2 tried over delete`, `d#3 v=2 tried over none`})
+			return
+		}
+		same(b, got, []string{`a#3 v=3 tried over {"v":1}`, `b#2 delete tried over none`, `c#2 v=2 tried over delete`, `d#2 v=2 tried over none`})
+	}},
 	{"a conflict stays on the story, and the delivery has the last one", func(b *bench) {
 		b.pair()
 		b.capture(up("a", 1))

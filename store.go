@@ -93,10 +93,10 @@ type Delivery struct {
 // Clash is a conflict of two flows face to face as the timeline keeps it: both sides had changed since they were last
 // level, one won, and what the other held in the fields that are written over stays known.
 type Clash struct {
-	Won  Side
-	Why  string
-	Lost value.Fields // in the words of the side that lost; empty where its record was gone
-	Kept value.Fields // what takes its place; empty where the record goes
+	Won Side
+	Why string
+	// Lost is in the words of the side that lost, Kept what takes its place; empty where the record was gone, or goes.
+	Lost, Kept value.Fields
 }
 
 // Verdict is how a lease is closed.
@@ -260,10 +260,9 @@ type PageWrite struct {
 
 // InFlight is a record that a full run began to write and did not settle.
 type InFlight struct {
-	Key    Key
-	Target Key
-	Image  value.Fields // of the source, where Target is not known: it tells where to look
-	Digest Digest
+	Key, Target Key
+	Image       value.Fields // of the source, where Target is not known: it tells where to look
+	Digest      Digest
 }
 
 // Runs remember every run, and carry a full run's pages: the third atomic step.

@@ -223,11 +223,16 @@ func (c cells) text(i int) string {
 
 // blob is a blob, or a text's bytes, as a string; "" for null.
 func (c cells) blob(i int) string {
+	return strings.Clone(c.peekBlob(i))
+}
+
+// peekBlob is a blob that is valid until the next row.
+func (c cells) peekBlob(i int) string {
 	at := lib.Xsqlite3_column_blob(c.tls, c.p, int32(i))
 	if at == 0 {
 		return ""
 	}
-	return strings.Clone(unsafe.String((*byte)(pointer(at)), lib.Xsqlite3_column_bytes(c.tls, c.p, int32(i))))
+	return unsafe.String((*byte)(pointer(at)), lib.Xsqlite3_column_bytes(c.tls, c.p, int32(i)))
 }
 
 // peek is a text that is valid until the next row.

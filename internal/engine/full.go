@@ -55,7 +55,8 @@ type fullRun struct {
 	row   lockstep.Run
 	place place
 	seen  *bitmap
-	slabs chan []item // of pages that are done
+	slabs chan []item   // of pages that are done
+	room  chan struct{} // holds one for each page in memory
 	// sighted are the chunks of seen as they were at the last page that is done, and were not saved yet.
 	sighted map[int64]lockstep.Chunk
 	saved   time.Time       // when the place was settled last

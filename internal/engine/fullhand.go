@@ -22,6 +22,9 @@ type pageInHand struct {
 	written chan struct{} // closed once all that was sent is answered; nil before it is sent
 }
 
+// pagesAtOnce is how many pages a full run has in memory.
+const pagesAtOnce = 3
+
 // scan reads the source to its end, and writes and settles what differs, page by page in order.
 func (r *fullRun) scan(ctx context.Context) error {
 	readCtx, cancel := context.WithCancel(ctx)
@@ -32,8 +35,8 @@ func (r *fullRun) scan(ctx context.Context) error {
 		from = nil
 	}
 	deep, light := r.place.Deep, r.place.Light // the place is the writing goroutine's
+	r.slabs, r.room, r.sighted = make(chan []item, pagesAtOnce), make(chan struct{}, pagesAtOnce), map[int64]lockstep.Chunk{}
 	wg.Go(func() { r.read(readCtx, from, light, read) })
-	r.slabs, r.sighted = make(chan []item, 4), map[int64]lockstep.Chunk{}
 	wg.Go(func() { r.prepareAll(readCtx, deep, light, read, pages) })
 	defer wg.Wait()
 	defer cancel()
@@ -108,6 +111,7 @@ func (r *fullRun) finish(ctx context.Context, h, next *pageInHand) error {
 func (r *fullRun) settleIn(ctx context.Context, h *pageInHand, now bool) error {
 	defer h.unlock()
 	h.unlock = func() {}
+	defer func() { <-r.room }()
 	for _, c := range h.seen {
 		r.sighted[c.No] = c
 	}

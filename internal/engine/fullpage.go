@@ -9,8 +9,8 @@ import (
 )
 
 // fullPage is a page between the goroutines of a full run: one reads the source, one looks up links and maps, one
-// begins, writes and settles. A page is handed over only to a goroutine that is free, and the last has two in hand, so
-// there are four in memory (law 11).
+// begins, writes and settles. Three are in memory at most (law 11): one is written, one waits for it, and one is read or
+// mapped.
 type fullPage struct {
 	since   lockstep.Seq // the store's sequence before the page was read
 	changes []lockstep.Change
@@ -25,6 +25,11 @@ type fullPage struct {
 func (r *fullRun) read(ctx context.Context, from lockstep.Position, light bool, pages chan<- *fullPage) {
 	defer close(pages)
 	for {
+		select {
+		case r.room <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
 		p := r.readPage(ctx, from, light)
 		last := p.err != nil || !p.more
 		from = p.next

@@ -17,9 +17,9 @@ type conn struct {
 var pragmas = []string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(OFF)", "temp_store(MEMORY)"}
 
 // The page caches, in KiB. The writer's holds the upper pages of every index, and what it writes until it commits; a
-// reader's need only be as large as the ranges that it reads: 8 MiB each made nothing faster and 12 MiB more of the process.
+// reader's need only be as large as the ranges that it reads: 8 MiB each made nothing faster and 16 MiB more of the process.
 const (
-	writerCache = 8000
+	writerCache = 4000
 	readerCache = 2000
 )
 

@@ -46,7 +46,11 @@ func (t *tx) touch(f *flow, key lockstep.Key) {
 			h.on, h.old, h.now = false, nil, nil
 			return
 		}
-		h.old, h.now, h.floor, h.began, h.marked = h.now, make(map[uint64]lockstep.Seq), h.began, s.seq-1, false
+		if h.old == nil {
+			h.old = make(map[uint64]lockstep.Seq)
+		}
+		clear(h.old) // it is as large as it has to be: a new one would grow once more
+		h.old, h.now, h.floor, h.began, h.marked = h.now, h.old, h.began, s.seq-1, false
 	}
 	h.now[h.hash(f.id, key)] = s.seq
 }

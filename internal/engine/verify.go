@@ -74,6 +74,8 @@ type verify struct {
 	row    lockstep.Run
 	target lockstep.Scanner
 
+	slab []item // of the page of the source that is at hand
+
 	mu   sync.Mutex // counts while both sides are read
 	a, b *side
 
@@ -178,7 +180,10 @@ func (v *verify) readSource(ctx context.Context) error {
 // addSource maps a page of the source and marks where each record is expected in the target.
 func (v *verify) addSource(ctx context.Context, changes []lockstep.Change) error {
 	f := v.flow
-	items := f.newItems(changes, v.now())
+	if len(v.slab) < len(changes) {
+		v.slab = make([]item, len(changes))
+	}
+	items := f.fillItems(v.slab, changes, v.now())
 	for _, it := range items {
 		if it.change.Fault != nil {
 			v.fail(it, it.change.Fault)

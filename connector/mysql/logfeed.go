@@ -21,6 +21,7 @@ type logFeeds struct {
 	server binlog.Server
 	mu     sync.Mutex
 	feeds  map[string]*logFeed
+	closed bool
 }
 
 type logFeed struct {
@@ -44,17 +45,20 @@ func (l *logFeeds) close() {
 	for _, f := range l.feeds {
 		f.Close()
 	}
-	l.feeds = nil
+	l.feeds, l.closed = nil, true
 }
 
 // of is the feed of a read, which follows a table.
-func (l *logFeeds) of(r lockstep.Read, database, table string) *logFeed {
+func (l *logFeeds) of(r lockstep.Read, database, table string) (*logFeed, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return nil, lockstep.Faultf(lockstep.CodeNetwork, "the system was closed")
+	}
 	id := sqlkit.FeedName(r)
 	f := l.feeds[id]
 	if f != nil && f.table == table {
-		return f
+		return f, nil
 	}
 	if f != nil {
 		f.Close()
@@ -63,7 +67,7 @@ func (l *logFeeds) of(r lockstep.Read, database, table string) *logFeed {
 		l.feeds = map[string]*logFeed{}
 	}
 	l.feeds[id] = &logFeed{Feed: binlog.NewFeed(&l.server, database, table), table: table}
-	return l.feeds[id]
+	return l.feeds[id], nil
 }
 
 // known is the feed of a read that was read before, or nil.
@@ -81,7 +85,10 @@ func (s *System) logChanges(ctx context.Context, p *sqlkit.Plan, r lockstep.Read
 	if err := logged(p.Table); err != nil {
 		return lockstep.Page{}, err
 	}
-	f := s.log.of(r, s.database, infoOf(p.Table).name)
+	f, err := s.log.of(r, s.database, infoOf(p.Table).name)
+	if err != nil {
+		return lockstep.Page{}, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.plan != p || f.limit != l { // its memory is used again: most pages are small

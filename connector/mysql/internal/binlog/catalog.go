@@ -17,6 +17,7 @@ type catalogColumn struct {
 	unsigned  bool
 	packed    bool // MariaDB's compressed column
 	virtual   bool // computed when it is read: what the log has of it is not certain
+	versioned bool // the table keeps its history among its rows
 	precision int  // of times: digits of the fraction
 }
 
@@ -24,8 +25,9 @@ type catalogColumn struct {
 type catalog []catalogColumn
 
 func (s *Server) catalog(ctx context.Context, t table) (catalog, error) {
-	const query = `SELECT COLUMN_NAME, LOWER(DATA_TYPE), COALESCE(CHARACTER_SET_NAME, ''), LOWER(COLUMN_TYPE), COALESCE(DATETIME_PRECISION, 0), LOWER(EXTRA)
-		FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`
+	const query = `SELECT c.COLUMN_NAME, LOWER(c.DATA_TYPE), COALESCE(c.CHARACTER_SET_NAME, ''), LOWER(c.COLUMN_TYPE), COALESCE(c.DATETIME_PRECISION, 0), LOWER(c.EXTRA),
+		t.TABLE_TYPE = 'SYSTEM VERSIONED' FROM information_schema.COLUMNS c JOIN information_schema.TABLES t USING (TABLE_SCHEMA, TABLE_NAME)
+		WHERE c.TABLE_SCHEMA = ? AND c.TABLE_NAME = ? ORDER BY c.ORDINAL_POSITION`
 	rows, err := s.DB.QueryContext(ctx, query, t.schema, t.name)
 	if err != nil {
 		return nil, fault(err, "the table's columns")
@@ -35,7 +37,7 @@ func (s *Server) catalog(ctx context.Context, t table) (catalog, error) {
 	for rows.Next() {
 		var col catalogColumn
 		var full, extra string
-		if err := rows.Scan(&col.name, &col.dataType, &col.charset, &full, &col.precision, &extra); err != nil {
+		if err := rows.Scan(&col.name, &col.dataType, &col.charset, &full, &col.precision, &extra, &col.versioned); err != nil {
 			return nil, fault(err, "the table's columns")
 		}
 		col.unsigned = strings.Contains(full, "unsigned")

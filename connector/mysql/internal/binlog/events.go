@@ -9,11 +9,10 @@ import (
 
 // header is what stands before every event.
 type header struct {
-	kind   replication.EventType
-	at     uint32 // seconds
-	next   uint32 // the offset behind it, 0 for events that are not in the file
-	fake   bool   // made up by the server for us
-	server uint32
+	kind      replication.EventType
+	at        uint32 // seconds
+	next      uint32 // the offset behind it, 0 for events that are not in the file
+	ignorable bool   // who does not know it may pass over it
 }
 
 const headerSize = replication.EventHeaderSize
@@ -24,11 +23,10 @@ func readHeader(event []byte) (header, error) {
 	if len(event) < headerSize {
 		return header{}, errEvent
 	}
-	const artificial = 0x20
 	le := binary.LittleEndian
 	return header{
-		kind: replication.EventType(event[4]), at: le.Uint32(event), server: le.Uint32(event[5:]), next: le.Uint32(event[13:]),
-		fake: le.Uint16(event[17:])&artificial != 0,
+		kind: replication.EventType(event[4]), at: le.Uint32(event), next: le.Uint32(event[13:]),
+		ignorable: le.Uint16(event[17:])&replication.LOG_EVENT_IGNORABLE_F != 0,
 	}, nil
 }
 

@@ -164,6 +164,9 @@ func (s *Server) examineTable(ctx context.Context, t table) ([]lockstep.Finding,
 			Level: "note", What: "these columns are not taken from the log; where one is mapped, changes are looked at by a query: " + strings.Join(looked, ", "),
 		})
 	}
+	if columns[0].versioned {
+		out = append(out, lockstep.Finding{Level: "note", What: "the table keeps its history (system versioning): each of its changes is looked at by a query"})
+	}
 	cascades, err := s.cascades(ctx, t)
 	if err != nil {
 		return nil, err

@@ -10,18 +10,6 @@ import (
 	"github.com/lockstep-sync/lockstep"
 )
 
-// Shape is what the connector makes of rows.
-type Shape struct {
-	Columns []string // the columns whose cells it is given, in this order
-	Key     []int    // which of them make the key
-	// MakeKey is the key of a row's cells. A fault of it is the row's own.
-	MakeKey func(cells []Cell) (lockstep.Key, error)
-	// Change is what a row's cells, none of them Unknown, mean: a record, a fault, or that it counts as gone.
-	Change func(cells []Cell) lockstep.Change
-	// Hints says that a row alone does not tell the record: all changes but deletes are looked at.
-	Hints bool
-}
-
 // Feed follows one table. Its methods may be called by several; reads are one after the other.
 type Feed struct {
 	server *Server
@@ -31,6 +19,7 @@ type Feed struct {
 	mu      sync.Mutex
 	layouts *layouts
 	cursor  *cursor
+	closed  bool
 }
 
 // NewFeed is a feed of a table. It connects when it is read.
@@ -40,10 +29,11 @@ func NewFeed(s *Server, schema, name string) *Feed {
 	return &Feed{server: s, table: t, id: 1<<31 + rand.Uint32N(1<<31-1), layouts: newLayouts(s, t)}
 }
 
-// Close ends the feed's connection.
+// Close ends the feed's connection, and lets it make no other.
 func (f *Feed) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.closed = true
 	f.drop()
 }
 
@@ -77,6 +67,9 @@ type cursor struct {
 // open connects at a place. fresh says that it is made now, and that nothing can be compared.
 func (f *Feed) open(ctx context.Context, p place, fresh bool) error {
 	f.drop()
+	if f.closed {
+		return errClosed
+	}
 	info, err := f.server.know(ctx)
 	if err != nil {
 		return err
@@ -254,6 +247,9 @@ func (f *Feed) read(ctx context.Context, p *page, shape Shape) error {
 			if goal, err = f.server.now(ctx, c.place.Flavor); err != nil {
 				return c.fail(p, err)
 			}
+			if c.place.Flavor == MariaDB && c.began && c.at.ahead(goal.at) {
+				return c.fail(p, lost("the server's log ends before our place: it was thrown away"))
+			}
 			asked = true
 			continue // what came meanwhile comes first
 		case !c.inside && c.began && c.reached(goal):
@@ -377,7 +373,7 @@ func (f *Feed) deliver(ctx context.Context, p *page, shape Shape) (full bool, er
 		if err != nil {
 			return false, unreadable(err)
 		}
-		changes, err := shape.changes(c.made[:0], &r, time.Unix(int64(c.rows.item.at), 0).UTC())
+		changes, err := shape.changes(c.made[:0], &r, c.rows.layout.versioned, time.Unix(int64(c.rows.item.at), 0).UTC())
 		if err != nil {
 			return false, err
 		}
@@ -392,69 +388,13 @@ func (f *Feed) deliver(ctx context.Context, p *page, shape Shape) (full bool, er
 	}
 }
 
-// changes appends what became of a row's record: two where its key was changed.
-func (s *Shape) changes(out []lockstep.Change, r *row, at time.Time) ([]lockstep.Change, error) {
-	var old, now lockstep.Key
-	var err error
-	if r.before != nil {
-		if old, err = s.key(r.before); err != nil {
-			return faulty(out, err, at)
-		}
-	}
-	gone := lockstep.Change{Op: lockstep.Delete, Record: lockstep.Record{Key: old, At: at}}
-	if r.after == nil {
-		return append(out, gone), nil
-	}
-	now, err = s.key(r.after)
-	if r.before != nil && (err != nil || old != now) { // the old record is gone whatever the new one is
-		out = append(out, gone)
-	}
-	if err != nil {
-		return faulty(out, err, at)
-	}
-	return append(out, s.upsert(now, r.after, at)), nil
-}
-
-func (s *Shape) upsert(key lockstep.Key, cells []Cell, at time.Time) lockstep.Change {
-	hint := lockstep.Change{Record: lockstep.Record{Key: key, At: at}, Hint: true}
-	if s.Hints || slices.ContainsFunc(cells, func(c Cell) bool { return c.Kind == Unknown }) {
-		return hint
-	}
-	change := s.Change(cells)
-	if change.Record.At.IsZero() {
-		change.Record.At = at
-	}
-	return change
-}
-
-// key is the key of a row. One that the log does not tell is a fault of the whole: nothing could be looked at.
-func (s *Shape) key(cells []Cell) (lockstep.Key, error) {
-	for _, i := range s.Key {
-		if cells[i].Kind == Unknown {
-			f := lockstep.Faultf(lockstep.CodeCannot, "the log does not tell the key of a row: field %s", s.Columns[i])
-			f.Next = "Set binlog_row_image and binlog_row_metadata to FULL and run `lockstep sync FLOW --full`, or choose another tracker."
-			return "", f.On(lockstep.About{Field: s.Columns[i]})
-		}
-	}
-	return s.MakeKey(cells)
-}
-
-// faulty appends a change for a row whose key is at fault, unless the fault is one of the whole.
-func faulty(out []lockstep.Change, err error, at time.Time) ([]lockstep.Change, error) {
-	fault := lockstep.FaultOf(err)
-	if fault.Kind.StopsFlow() {
-		return nil, err
-	}
-	place := lockstep.Key("a row of " + at.Format(time.RFC3339))
-	return append(out, lockstep.Change{Record: lockstep.Record{Key: place, At: at}, Fault: fault}), nil
-}
-
 // Wait returns when there is something behind from.
 func (f *Feed) Wait(ctx context.Context, from lockstep.Position) error {
 	f.mu.Lock()
 	c := f.cursor
+	ready := c == nil || string(c.next) != string(from) || len(c.pending) > 0 || c.rows.more() || c.failed != nil
 	f.mu.Unlock()
-	if c == nil || string(c.next) != string(from) || len(c.pending) > 0 {
+	if ready {
 		return nil // a read tells
 	}
 	return c.stream.wait(ctx)

@@ -75,10 +75,24 @@ func (f *follower) event(event []byte) error {
 		return f.payload(h, f.bare(body))
 	case replication.INCIDENT_EVENT:
 		return f.give(item{kind: lostItem, err: lost("the server says that events are missing in its log")})
-	case replication.WRITE_ROWS_EVENTv0, replication.UPDATE_ROWS_EVENTv0, replication.DELETE_ROWS_EVENTv0:
-		return f.give(item{kind: lostItem, err: lost("the log has rows in a form of MySQL 5.1, which is not read")})
+	}
+	if !harmless(h) {
+		return f.give(item{kind: lostItem, err: lost("the log has an event of kind %d, which is not read: it may hold rows", h.kind)})
 	}
 	return nil
+}
+
+// harmless are the kinds of events that never hold rows, and those that the server itself says may be passed over.
+func harmless(h header) bool {
+	switch h.kind {
+	case replication.UNKNOWN_EVENT, replication.STOP_EVENT, replication.INTVAR_EVENT, replication.RAND_EVENT, replication.USER_VAR_EVENT,
+		replication.BEGIN_LOAD_QUERY_EVENT, replication.APPEND_BLOCK_EVENT, replication.DELETE_FILE_EVENT, replication.HEARTBEAT_EVENT,
+		replication.HEARTBEAT_LOG_EVENT_V2, replication.IGNORABLE_EVENT, replication.ROWS_QUERY_EVENT, replication.PREVIOUS_GTIDS_EVENT,
+		replication.TRANSACTION_CONTEXT_EVENT, replication.VIEW_CHANGE_EVENT, replication.MARIADB_ANNOTATE_ROWS_EVENT,
+		replication.MARIADB_BINLOG_CHECKPOINT_EVENT, replication.MARIADB_START_ENCRYPTION_EVENT:
+		return true
+	}
+	return h.ignorable
 }
 
 func unreadable(err error) error { return lost("the log cannot be read on: %w", err) }

@@ -14,6 +14,8 @@ type layout struct {
 	columns []column
 	json    int   // columns of MySQL's JSON
 	at      []int // for each column asked for: where it stands, -1 where the rows do not have it
+
+	versioned bool // the table keeps its history among its rows
 }
 
 // layouts makes layouts of table maps, and remembers the last ones.
@@ -74,7 +76,7 @@ func (l *layouts) build(ctx context.Context, m *tableMap, names []string, key []
 			return nil, err
 		}
 	}
-	out := &layout{columns: make([]column, n), at: make([]int, len(names))}
+	out := &layout{columns: make([]column, n), at: make([]int, len(names)), versioned: l.now[0].versioned}
 	for i := range out.columns {
 		c := &out.columns[i]
 		c.kind, c.length = realType(m.ColumnType[i], m.ColumnMeta[i])

@@ -36,7 +36,7 @@ func own(t *testing.T, settings ...map[string]string) *mariaserver.Server {
 func (b *bench) leave() {
 	b.Helper()
 	id := b.feed.cursor.stream.conn.GetConnectionID()
-	b.feed.Close()
+	b.reopen()
 	_, _ = b.db.Exec("KILL ?", id) // it may have ended by itself
 	for n := 1; n > 0; {
 		if err := b.db.QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ?", id).Scan(&n); err != nil {
@@ -188,6 +188,7 @@ func TestStatementsThatNoRowsStandFor(t *testing.T) {
 	for _, statements := range [][]string{
 		{"TRUNCATE t"},
 		{"TRUNCATE TABLE t"},
+		{"SET STATEMENT max_statement_time = 60 FOR TRUNCATE TABLE t"},
 		{"DROP TABLE t"},
 		{"RENAME TABLE t TO old, new TO t"},
 		{"RENAME TABLE t TO old"},

@@ -17,7 +17,13 @@ type table struct{ schema, name string }
 // effect reads a statement as far as it has to. It looks at words only, and takes a doubt for the worse.
 func (t table) effect(statement, schema string) effect {
 	w := &words{text: statement, schema: schema, table: t}
-	switch verb := w.keyword(); verb {
+	verb := w.keyword()
+	if verb == "SET" && w.keyword() == "STATEMENT" { // MariaDB: settings for one statement
+		for token, ok := w.next(); ok && token.keyword() != "FOR"; token, ok = w.next() {
+		}
+		verb = w.keyword()
+	}
+	switch verb {
 	case "INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH", "CALL", "SELECT", "DO", "MERGE":
 		// In row format no such statement is logged; a session may have chosen another.
 		if w.mentions() {
@@ -63,7 +69,7 @@ func (w *words) create() effect {
 		instead = w.keyword() == "REPLACE"
 		word = w.keyword()
 	}
-	if word != "TABLE" || !w.mentions() { // a temporary one hides ours from its session only
+	if word != "TABLE" || !w.first() { // a temporary one hides ours from its session only
 		return nothing
 	}
 	if instead {
@@ -140,6 +146,18 @@ func (w *words) mentions() bool {
 		}
 	}
 	return false
+}
+
+// first tells whether the table named next is ours.
+func (w *words) first() bool {
+	t, ok := w.next()
+	for ok && (t.keyword() == "IF" || t.keyword() == "NOT" || t.keyword() == "EXISTS") {
+		t, ok = w.next()
+	}
+	if point, more := w.next(); more && !point.name && point.text == "." {
+		t, _ = w.next()
+	}
+	return t.ours
 }
 
 // next is the next word or sign. Comments are passed over, but for those that servers execute.

@@ -214,3 +214,39 @@ func TestKeysOfManyTypes(t *testing.T) {
 		})
 	}
 }
+
+// A versioned table keeps its history among its rows, under the same keys.
+func TestVersionedTable(t *testing.T) {
+	b := begin(t, "id INT PRIMARY KEY, v VARCHAR(10)")
+	b.exec("ALTER TABLE t ADD SYSTEM VERSIONING")
+	from := b.now()
+	b.exec("INSERT INTO t VALUES (1, 'a')", "UPDATE t SET v = 'b'", "DELETE FROM t", "INSERT INTO t VALUES (2, 'c')")
+	got, from := b.all(from, 100)
+	for _, change := range got {
+		if change[0] != '?' {
+			t.Errorf("%q of %v is no hint", change, got)
+		}
+	}
+	if got[0] != "?1" || got[len(got)-1] != "?2" {
+		t.Errorf("%v", got)
+	}
+	b.wantRemark("note: the table keeps its history")
+	b.exec("UPDATE t SET id = 3")
+	if got, _ := b.all(from, 100); !slices.Contains(got, "?2") || !slices.Contains(got, "?3") {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestAClosedFeedMakesNoConnection(t *testing.T) {
+	b := begin(t, "id INT PRIMARY KEY")
+	from := b.now()
+	b.feed.Close()
+	for _, at := range []lockstep.Position{nil, from} {
+		if _, err := b.page(at, 1); lockstep.KindOf(err) != lockstep.Transient {
+			t.Errorf("%v, want a transient fault", err)
+		}
+	}
+	if err := b.feed.Wait(t.Context(), from); err != nil {
+		t.Error(err)
+	}
+}

@@ -135,12 +135,9 @@ func (s *System) Find(ctx context.Context, r lockstep.Read, by []string, values 
 	if err != nil {
 		return nil, err
 	}
-	columns := make([]*sqlkit.Column, len(by))
-	for i, name := range by {
-		if columns[i] = p.Table.Column(name); columns[i] == nil {
-			return nil, lockstep.Faultf(lockstep.CodeNoField, "table %s has no column %q", p.Table.SQL, name).
-				On(lockstep.About{Stream: r.Stream, Field: name})
-		}
+	columns, err := p.Table.Named(by)
+	if err != nil {
+		return nil, err
 	}
 	out := make([][]lockstep.Record, len(values))
 	if len(by) == 0 {

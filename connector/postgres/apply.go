@@ -220,14 +220,7 @@ func (a *applier) deletes(g sqlkit.Group) error {
 // checkVersions locks the records that are written for a version, answers those that are not at it, and returns the
 // places of the others.
 func (a *applier) checkVersions(places []int) ([]int, error) {
-	field := a.table.Version
-	if field == "" && len(a.table.Stream.TrackFields) > 0 {
-		field = a.table.Stream.TrackFields[0]
-	}
-	if field == "" {
-		return nil, lockstep.Faultf(lockstep.CodeCannot, "the stream has no version field; name one with `version:` under the system's `streams:`")
-	}
-	p, err := a.table.Plan(lockstep.Read{Stream: a.table.Stream.Name, Track: lockstep.Track{By: lockstep.Timestamp, Field: field}})
+	p, err := a.table.VersionPlan()
 	if err != nil {
 		return nil, err
 	}
@@ -260,17 +253,7 @@ func (a *applier) checkVersions(places []int) ([]int, error) {
 }
 
 func (a *applier) atVersion(at int, now map[lockstep.Key]string) bool {
-	w, key := &a.writes[at], a.keyOf(at)
+	key := a.keyOf(at)
 	version, there := now[key]
-	about := lockstep.About{Stream: a.table.Stream.Name, Key: key}
-	switch {
-	case w.IfVersion == "" || (there && version == w.IfVersion):
-		return true
-	case !there:
-		a.results[at].Err = lockstep.Faultf(lockstep.CodeGone, "the record is not there").On(about)
-	default:
-		a.results[at].Version = version
-		a.results[at].Err = lockstep.Faultf(lockstep.CodeVersionMoved, "the record has changed since it was read").On(about)
-	}
-	return false
+	return a.table.AtVersion(&a.writes[at], key, version, there, &a.results[at])
 }

@@ -89,16 +89,11 @@ func (a *applier) ownKeys(g sqlkit.Group, b *sqlkit.Binding) error {
 		return nil
 	}
 	for _, at := range g.Writes {
-		parts := make([]string, len(b.Key))
-		for i, k := range b.Key {
-			_, v := a.writes[at].Fields.At(b.Field[k])
-			text, ok := v.KeyText()
-			if !ok {
-				return lockstep.Faultf(lockstep.CodeNullKey, "a key field is null").On(lockstep.About{Field: b.Columns[k].Name})
-			}
-			parts[i] = text
+		key, err := b.OwnKey(&a.writes[at])
+		if err != nil {
+			return err
 		}
-		a.results[at].Key = lockstep.MakeKey(parts...)
+		a.results[at].Key = key
 	}
 	return nil
 }

@@ -141,11 +141,7 @@ func (a *applier) checkVersions() error {
 	if len(places) == 0 {
 		return nil
 	}
-	field := a.versionField()
-	if field == "" {
-		return lockstep.Faultf(lockstep.CodeCannot, "the stream has no version field; name one with `version:` under the system's `streams:`")
-	}
-	p, err := a.table.Plan(lockstep.Read{Stream: a.table.Stream.Name, Track: lockstep.Track{By: lockstep.Timestamp, Field: field}})
+	p, err := a.table.VersionPlan()
 	if err != nil {
 		return err
 	}
@@ -156,14 +152,9 @@ func (a *applier) checkVersions() error {
 		}
 	}
 	for _, i := range places {
-		w, key := a.writes[i], a.keyOf(i)
-		at := lockstep.About{Stream: a.table.Stream.Name, Key: key}
-		switch version, there := now[key]; {
-		case !there:
-			a.results[i] = lockstep.Result{Key: key, Err: lockstep.Faultf(lockstep.CodeGone, "the record is not there").On(at)}
-		case version != w.IfVersion:
-			a.results[i] = lockstep.Result{Key: key, Version: version, Err: lockstep.Faultf(lockstep.CodeVersionMoved, "the record has changed since it was read").On(at)}
-		}
+		key := a.keyOf(i)
+		version, there := now[key]
+		a.table.AtVersion(&a.writes[i], key, version, there, &a.results[i])
 	}
 	return nil
 }
@@ -188,17 +179,6 @@ func (a *applier) versions(p *sqlkit.Plan, keys []lockstep.Key, now map[lockstep
 		now[rec.Key] = rec.Version
 	}
 	return rows.Err()
-}
-
-// versionField is the field that IfVersion is about: the one that the settings name, else the likeliest tracker.
-func (a *applier) versionField() string {
-	if a.table.Version != "" {
-		return a.table.Version
-	}
-	if len(a.table.Stream.TrackFields) > 0 {
-		return a.table.Stream.TrackFields[0]
-	}
-	return ""
 }
 
 func (a *applier) deletes(g sqlkit.Group) error {

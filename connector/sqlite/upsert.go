@@ -92,16 +92,11 @@ func (a *applier) upserts(g sqlkit.Group) error {
 // ownKeys answers the keys of writes that carry theirs in their fields only.
 func (a *applier) ownKeys(g sqlkit.Group, u upsert) error {
 	for _, at := range g.Writes {
-		parts := make([]string, len(u.Key))
-		for i, k := range u.Key {
-			_, v := a.writes[at].Fields.At(u.Field[k])
-			text, ok := v.KeyText()
-			if !ok {
-				return lockstep.Faultf(lockstep.CodeNullKey, "a key field is null").On(lockstep.About{Field: u.Columns[k].Name})
-			}
-			parts[i] = text
+		key, err := u.OwnKey(&a.writes[at])
+		if err != nil {
+			return err
 		}
-		a.results[at].Key = lockstep.MakeKey(parts...)
+		a.results[at].Key = key
 	}
 	return nil
 }

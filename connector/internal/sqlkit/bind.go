@@ -68,6 +68,20 @@ func (b *Binding) Complete() bool {
 	return true
 }
 
+// OwnKey is the key of a write that carries it in its fields only.
+func (b *Binding) OwnKey(w *lockstep.Write) (lockstep.Key, error) {
+	parts := make([]string, len(b.Key))
+	for i, k := range b.Key {
+		_, v := w.Fields.At(b.Field[k])
+		text, ok := v.KeyText()
+		if !ok {
+			return "", lockstep.Faultf(lockstep.CodeNullKey, "a key field is null").On(lockstep.About{Field: b.Columns[k].Name})
+		}
+		parts[i] = text
+	}
+	return lockstep.MakeKey(parts...), nil
+}
+
 // Names are the names of the columns.
 func (b *Binding) Names() []string {
 	names := make([]string, len(b.Columns))

@@ -63,6 +63,17 @@ func (t *Table) KeyColumns() ([]*Column, error) {
 	return columns, nil
 }
 
+// Named are the columns of some fields.
+func (t *Table) Named(fields []string) ([]*Column, error) {
+	columns := make([]*Column, len(fields))
+	for i, name := range fields {
+		if columns[i] = t.Column(name); columns[i] == nil {
+			return nil, t.noField(name)
+		}
+	}
+	return columns, nil
+}
+
 // KeyIsUnique tells whether a unique index covers exactly the key.
 func (t *Table) KeyIsUnique() bool {
 	key := slices.Sorted(slices.Values(t.Stream.Key))

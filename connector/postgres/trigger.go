@@ -151,7 +151,8 @@ func (s *System) ackTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read
 		}
 	}
 	s.held.Add(turn.Epoch+c.sql, kept)
-	return s.tidy(ctx, conn, c, len(gone))
+	s.tidy(ctx, conn, c, len(gone))
+	return nil
 }
 
 // ackSQL locks first and skips what is locked, so that it can neither wait nor take part in a deadlock. It answers with
@@ -189,8 +190,8 @@ type waste struct {
 	since time.Time
 }
 
-// tidy vacuums a change table behind many deletes. A table that is not ours is left alone, by a warning that nobody hears.
-func (s *System) tidy(ctx context.Context, conn link, c *changeTable, deleted int) error {
+// tidy vacuums a change table behind many deletes. Where it cannot, nothing is wrong, only slower.
+func (s *System) tidy(ctx context.Context, conn link, c *changeTable, deleted int) {
 	s.mu.Lock()
 	if s.wastes == nil {
 		s.wastes = map[string]waste{}
@@ -203,9 +204,7 @@ func (s *System) tidy(ctx context.Context, conn link, c *changeTable, deleted in
 	}
 	s.wastes[c.sql] = w
 	s.mu.Unlock()
-	if !due {
-		return nil
+	if due {
+		_, _ = conn.pg.Exec(ctx, "VACUUM (SKIP_LOCKED, TRUNCATE false) "+c.sql).ReadAll()
 	}
-	_, err := conn.pg.Exec(ctx, "VACUUM (SKIP_LOCKED, TRUNCATE false) "+c.sql).ReadAll()
-	return err
 }

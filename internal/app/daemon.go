@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -141,7 +142,11 @@ func (h *House) carryUntilMore(ctx context.Context, b *built) error {
 		<-ctx.Done()
 		return nil
 	}
-	return b.engine.Run(ctx)
+	err := b.engine.Run(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // it was stopped before it had begun: that is how it ends here
+	}
+	return err
 }
 
 // someAnswer returns true when a system that was away answers, false when ctx ends.

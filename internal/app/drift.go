@@ -109,9 +109,12 @@ func (h *House) settleDrift(ctx context.Context, out *built, d drift, flows []*e
 	out.drift = d
 	for name, fault := range d.lame {
 		out.held[name] = fault
-		h.tell(name, fault.Error(), func() {
-			h.log.Error("a flow waits for a person", logging.Flow, name, logging.Err, h.clean(fault), logging.Next, fault.Next)
-		})
+		h.tellHeld(name, fault)
+		if write {
+			if err := h.owe(ctx, name); err != nil {
+				return nil, err
+			}
+		}
 	}
 	var carried []*engine.Flow
 	for _, fl := range flows {
@@ -150,6 +153,20 @@ func (h *House) settleDrift(ctx context.Context, out *built, d drift, flows []*e
 		}
 	}
 	return h.together(out, carried), nil
+}
+
+// owe makes a full sync of a flow due for when it goes on again: a field that went and came back holds other values, and
+// no tracker tells of that. A flow that never had a full sync has it due anyway.
+func (h *House) owe(ctx context.Context, flow string) error {
+	rows, err := h.store.Runs(ctx, lockstep.RunQuery{Flow: flow, Kind: lockstep.FullRun, Max: 1})
+	if err != nil || len(rows) == 0 || rows[0].State == lockstep.Interrupted && len(rows[0].Place) == 0 {
+		return err
+	}
+	now := time.Now()
+	_, err = h.store.StartRun(ctx, lockstep.Run{
+		Flow: flow, Kind: lockstep.FullRun, State: lockstep.Interrupted, Started: now, Ended: now, Note: "its schema had changed: everything is read once",
+	})
+	return err
 }
 
 // together has both flows of a pair wait where one does: alone, a flow would write over what the other side says.
@@ -277,7 +294,10 @@ func (h *House) schemaChanges(ctx context.Context, b *built) bool {
 			return false
 		case <-h.watch.again:
 			tick.Stop()
-			return true
+			if h.watch.due() { // else what was asked for is built already
+				return true
+			}
+			continue
 		case <-h.watch.suspects:
 			wait(ctx, min(lookAtFault, h.watch.every)-h.watch.since())
 		case <-tick.C:

@@ -55,6 +55,21 @@ func tableName(body []byte) (id uint64, schema, table []byte, err error) {
 	return id, schema, table, r.err
 }
 
+// readStatement is the statement of an event, and the database that its session used.
+func readStatement(body []byte, compressed bool) (schema, statement string, err error) {
+	r := reader{b: body}
+	r.skip(8)
+	named := int(r.uint(1))
+	r.skip(2)
+	r.skip(int(r.uint(2)))
+	schema = string(r.take(named))
+	r.skip(1)
+	if r.err == nil && compressed {
+		r.b, r.err = inflate(r.b)
+	}
+	return schema, string(r.b), r.err
+}
+
 // rowsHead is the head of an event with rows.
 type rowsHead struct {
 	table   uint64

@@ -59,14 +59,16 @@ func (f *follower) event(event []byte) error {
 		return f.rows(h, f.bare(body), op, version, compressed)
 	}
 	switch h.kind {
-	case replication.ROTATE_EVENT, replication.FORMAT_DESCRIPTION_EVENT, replication.MARIADB_GTID_LIST_EVENT:
+	case replication.ROTATE_EVENT, replication.FORMAT_DESCRIPTION_EVENT:
 		return f.fileEvent(h, event)
+	case replication.MARIADB_GTID_LIST_EVENT:
+		return f.check.list(f.bare(body))
 	case replication.MARIADB_GTID_EVENT, replication.GTID_EVENT, replication.GTID_TAGGED_LOG_EVENT, replication.ANONYMOUS_GTID_EVENT:
 		return f.begin(h, event, f.bare(body))
 	case replication.TABLE_MAP_EVENT:
 		return f.map_(event, f.bare(body))
 	case replication.QUERY_EVENT, replication.MARIADB_QUERY_COMPRESSED_EVENT:
-		return f.query(h, event)
+		return f.query(h, f.bare(body))
 	case replication.XID_EVENT, replication.XA_PREPARE_LOG_EVENT:
 		return f.end(h)
 	case replication.EXECUTE_LOAD_QUERY_EVENT:
@@ -128,8 +130,6 @@ func (f *follower) fileEvent(h header, event []byte) error {
 			return err
 		}
 		return f.give(item{kind: endItem, file: f.file, born: f.born})
-	case *replication.MariadbGTIDListEvent:
-		return f.check.list(e.GTIDs)
 	}
 	return nil
 }
@@ -259,13 +259,11 @@ func inflate(b []byte) ([]byte, error) {
 const maxEvent = 1 << 30
 
 // query takes a statement: of a transaction's frame, or one that changes tables.
-func (f *follower) query(h header, event []byte) error {
-	e, err := parse(f.parser, event)
-	q, ok := e.(*replication.QueryEvent)
-	if err != nil || !ok {
-		return unreadable(errEvent)
+func (f *follower) query(h header, body []byte) error {
+	schema, statement, err := readStatement(body, h.kind == replication.MARIADB_QUERY_COMPRESSED_EVENT)
+	if err != nil {
+		return unreadable(err)
 	}
-	statement := string(q.Query)
 	w := words{text: statement}
 	switch w.keyword() {
 	case "BEGIN", "START":
@@ -280,7 +278,7 @@ func (f *follower) query(h header, event []byte) error {
 	case "XA":
 		return f.xa(h, &w)
 	}
-	if err := f.statement(h, statement, string(q.Schema)); err != nil {
+	if err := f.statement(h, statement, schema); err != nil {
 		return err
 	}
 	if !f.tx.begun {

@@ -1,9 +1,5 @@
 package binlog
 
-import (
-	"github.com/go-mysql-org/go-mysql/mysql"
-)
-
 // identity tells whether the log that the server sends is the one that a place was made in. A server whose log was
 // thrown away (RESET MASTER), or that was restored from a copy, gives the names of old transactions to new ones: by name
 // alone we would go on behind a gap.
@@ -39,13 +35,17 @@ func (c *identity) file(name string, born int64) error {
 // list is called with the transactions before a MariaDB's file: the last of each server, and of each domain the
 // newest at the end. Where the server begins with a later file than ours, nothing happened between: these are the
 // transactions we have.
-func (c *identity) list(before []mysql.MariadbGTID) error {
+func (c *identity) list(body []byte) error {
 	if c.done || c.alien || !c.later {
 		return nil
 	}
-	newest := map[uint32]gtid{}
-	for _, g := range before {
-		newest[g.DomainID] = gtid{domain: g.DomainID, server: g.ServerID, seq: g.SequenceNumber}
+	newest, r := map[uint32]gtid{}, reader{b: body}
+	for n := r.uint(4) & (1<<28 - 1); n > 0 && r.err == nil; n-- {
+		g := gtid{domain: uint32(r.uint(4)), server: uint32(r.uint(4)), seq: r.uint(8)}
+		newest[g.domain] = g
+	}
+	if r.err != nil {
+		return unreadable(r.err)
 	}
 	for domain, g := range newest {
 		if c.at.domains[domain] != g {

@@ -65,3 +65,27 @@ func TestCrashAnywhereInSQLite(t *testing.T) {
 		})
 	}
 }
+
+// A pair on the store that people use: some of its many points, others for each variant.
+func TestPairCrashAnywhereInSQLite(t *testing.T) {
+	for _, v := range pairVariants() {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			deaths := 0
+			for at := 1 + len(v.name); ; at += 13 {
+				died := false
+				synctest.Test(t, func(t *testing.T) { died = pairCrashOnce(t, v, at, sqliteStores(t)) })
+				if t.Failed() {
+					t.Fatalf("dead at point %d", at)
+				}
+				if !died {
+					break
+				}
+				if deaths++; deaths > 3000 {
+					t.Fatal("the process has no end")
+				}
+			}
+			t.Logf("%d deaths survived", deaths)
+		})
+	}
+}

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/lockstep-sync/lockstep/connector/memory"
 	"github.com/lockstep-sync/lockstep/internal/schedule"
 	store "github.com/lockstep-sync/lockstep/internal/store/memory"
+	"github.com/lockstep-sync/lockstep/value"
 )
 
 // counted counts what is asked of a source.
@@ -99,6 +102,35 @@ func TestResumedWithoutAFeed(t *testing.T) {
 	w.put("products", 10, "changed behind its place", "2.00")
 	w.sync(w.engine(s), false)
 	w.same("products")
+}
+
+// A capture that was cut off in the middle of a sweep by time leaves a place in it. What changed since behind that
+// place is not in the rest of the sweep: a sync has to read on.
+func TestSyncBehindASweepThatWasLeft(t *testing.T) {
+	w := newWorld(t, flowDef{name: "products", track: true})
+	w.a.DefineStream(lockstep.Stream{Name: "products", Key: []string{"id"}, Fields: append(slices.Clone(productFields),
+		lockstep.Field{Name: "at", Type: value.Type{Kind: value.InstantType}, Nullable: true})})
+	w.adjust = func(f *Flow) { f.Read.Track = lockstep.Track{By: lockstep.Timestamp, Field: "at"} }
+	put := func(id int, name string) {
+		w.a.Put("products", value.F("id", id, "name", name, "at", time.Now()))
+	}
+	s := store.New()
+	defer s.Close()
+	e := w.engine(s)
+	w.sync(e, true)
+	for i := range 9 {
+		put(i+10, "n")
+	}
+	time.Sleep(2 * time.Millisecond)
+	if n, more, err := e.capture(context.Background(), e.feeds[e.flows[0].Feed]); n != 3 || !more || err != nil {
+		t.Fatalf("captured %d (more: %v): %v", n, more, err)
+	}
+	put(10, "changed behind the place")
+	time.Sleep(2 * time.Millisecond)
+	w.sync(w.engine(s), false)
+	if got := dump(w.b, "products"); !strings.Contains(got, "changed behind the place") {
+		t.Error(got)
+	}
 }
 
 // With another mapping the versions say nothing: everything is read once.

@@ -118,6 +118,11 @@ func (f *Feed) now(ctx context.Context) (lockstep.Page, error) {
 	if err != nil {
 		return lockstep.Page{}, err
 	}
+	if at, known, err := f.server.visible(ctx, info.flavor); err != nil {
+		return lockstep.Page{}, err
+	} else if known {
+		m.at = at
+	}
 	p := place{Flavor: info.flavor, GTIDs: m.at.String(), File: m.file, Offset: m.offset, Server: info.id}
 	if err := f.open(ctx, p, true); err != nil {
 		return lockstep.Page{}, err
@@ -175,7 +180,11 @@ func (f *Feed) Changes(ctx context.Context, from lockstep.Position, l lockstep.L
 		}
 	}
 	page := &page{limit: l}
-	if err := f.read(ctx, page, shape); err != nil {
+	err := f.read(ctx, page, shape)
+	if err == nil && len(page.changes) > 0 {
+		err = f.seen(ctx)
+	}
+	if err != nil {
 		f.drop() // the next read begins where this one did
 		return lockstep.Page{}, err
 	}

@@ -53,6 +53,9 @@ func refusals() []connectortest.Refusal {
 // Each refusal again among so many rows that they go by LOAD DATA, which passes over what it cannot take.
 func TestRefusedAmongMany(t *testing.T) {
 	for _, r := range refusals() {
+		if r.Bad.Op == lockstep.Delete || r.Want == lockstep.CodeUnique { // of one row only
+			continue
+		}
 		t.Run(r.Name, func(t *testing.T) {
 			place, stream := r.New(t)
 			sys, err := place.Open(t.Context())
@@ -62,9 +65,6 @@ func TestRefusedAmongMany(t *testing.T) {
 			var writes []lockstep.Write
 			for i := range 50 {
 				writes = append(writes, lockstep.Write{Key: lockstep.Key(fmt.Sprint(100 + i)), Fields: r.Bad.Fields})
-			}
-			if r.Bad.Op == lockstep.Delete || r.Want == lockstep.CodeUnique {
-				t.Skip("of one row only")
 			}
 			if r.Name == "no number" {
 				writes[49].Key = "three"

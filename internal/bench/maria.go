@@ -111,7 +111,7 @@ func (b *bench) sameAs(ctx context.Context, m *mariaserver.Server, database stri
 		return err
 	}
 	theirs, err := m.Client(ctx, "shop", "--skip-column-names", "-e", `SELECT count(*), sum(id), sum(price), sum(version), sum(is_changed),
-		sum(conv(substr(md5(concat_ws('|', id, sku, name, description, price)), 1, 8), 16, 10)),
+		sum(CAST(conv(substr(md5(concat_ws('|', id, sku, name, description, price)), 1, 8), 16, 10) AS UNSIGNED)),
 		date_format(max(updated_at), '%Y-%m-%d %H:%i:%s.%f') FROM products`).Output()
 	if err != nil {
 		return err

@@ -45,6 +45,7 @@ func Each() []Pair {
 // Short are those that every test run tries.
 func Short() []Pair {
 	return []Pair{
-		{"postgres", "sqlite", "timestamp"}, {"mysql", "postgres", "timestamp"}, {"sqlite", "mysql", "per-record"},
+		{"postgres", "sqlite", "timestamp"}, {"mysql", "postgres", "version"}, {"sqlite", "mysql", "per-record"},
+		{"mysql", "sqlite", "trigger"}, {"postgres", "mysql", "log"}, {"sqlite", "postgres", "flag"}, {"mysql", "postgres", "log"},
 	}
 }

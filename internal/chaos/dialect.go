@@ -136,6 +136,9 @@ func (s *servers) postgres(ctx context.Context, role string) (dsn string, err er
 		for k, v := range pgserver.Fast {
 			settings[k] = v
 		}
+		// As it is by default: a commit that is seen before it is in the log on disk comes by the log a moment later, and
+		// the check would be too early for it.
+		settings["synchronous_commit"] = "on"
 		if s.pg, err = pgserver.Start(ctx, settings); err != nil {
 			return "", err
 		}

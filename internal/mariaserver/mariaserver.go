@@ -113,7 +113,9 @@ func (s *Server) prepare(ctx context.Context, install string) error {
 		}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred}
 	}
-	cmd.Dir = s.dir
+	// A server that starts takes away the temporary tables that it finds: two that are prepared side by side must not
+	// have theirs in one folder.
+	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "TMPDIR="+s.dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/config"
 )
 
 // The acts of a request to track.
@@ -55,25 +56,27 @@ func (d *doing) track(ctx context.Context) error {
 	return nil
 }
 
+// trackedAs names what a flow's tracking is shared by: its feed, or the stream that is compared whole.
+func trackedAs(f *config.Flow) string {
+	if feed := feedOf(f); feed != "" {
+		return feed
+	}
+	return f.From.System + "/" + f.From.Stream + "\x00whole"
+}
+
 // trackings are the request's feeds. What is taken away from a feed is taken from all its flows, so all are named.
 func (d *doing) trackings() []tracking {
 	var out []tracking
 	at := map[string]int{}
 	for _, f := range d.flows {
-		id := feedOf(f)
-		if id == "" {
-			id = f.From.System + "/" + f.From.Stream + "\x00whole"
-		}
+		id := trackedAs(f)
 		if _, there := at[id]; !there {
 			at[id] = len(out)
 			out = append(out, tracking{system: f.From.System, read: lockstep.Read{Stream: f.From.Stream, Track: f.From.Track.Track}})
 		}
 	}
 	for _, f := range d.cfg.Flows {
-		id := feedOf(f)
-		if id == "" {
-			id = f.From.System + "/" + f.From.Stream + "\x00whole"
-		}
+		id := trackedAs(f)
 		if i, there := at[id]; there {
 			out[i].flows = append(out[i].flows, f.Name)
 		}

@@ -51,7 +51,6 @@ var house = []place{
 	{path: "connector/internal", floor: Kits, each: true},
 	{path: "internal/decimal", floor: Kits},
 	{path: "internal/schedule", floor: Kits},
-	{path: "internal/schedule", floor: Kits},
 
 	{path: "connector", floor: Rooms, each: true},
 	{path: "internal/store", floor: Rooms, each: true},

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql/driver"
 	"encoding/hex"
 	"strings"
 
@@ -70,7 +71,7 @@ func (s *System) installFlag(ctx context.Context, p *sqlkit.Plan, r lockstep.Rea
 	there := map[string]string{}
 	first := map[string]string{}
 	err = conn.rows(ctx, `SELECT TRIGGER_NAME, ACTION_STATEMENT, EVENT_MANIPULATION FROM information_schema.TRIGGERS
-WHERE TRIGGER_SCHEMA = ? AND EVENT_OBJECT_TABLE = ? AND ACTION_TIMING = 'BEFORE' ORDER BY ACTION_ORDER`, []driverValue{s.database, infoOf(p.Table).name}, func(cells []driverValue) error {
+WHERE TRIGGER_SCHEMA = ? AND EVENT_OBJECT_TABLE = ? AND ACTION_TIMING = 'BEFORE' ORDER BY ACTION_ORDER`, []driver.Value{s.database, infoOf(p.Table).name}, func(cells []driver.Value) error {
 		name, event := textOf(cells[0]), textOf(cells[2])
 		there[name] = textOf(cells[1])
 		if first[event] == "" && name != f.names[0] && name != f.names[1] {

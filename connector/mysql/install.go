@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql/driver"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -95,7 +96,7 @@ func (s *System) installed(ctx context.Context, conn link, p *sqlkit.Plan, r loc
 		return nil, sqlkit.NotTracked(r, "triggers of "+p.Table.SQL+" are missing, so that changes were missed; or the user lacks the right TRIGGER on it, without which it does not see them")
 	}
 	found := false
-	err = conn.rows(ctx, "SELECT "+sqlkit.Epoch+", "+sqlkit.Generation+", SYSDATE(6) FROM "+c.sql+" WHERE "+ownColumn+" = 1", nil, func(cells []driverValue) error {
+	err = conn.rows(ctx, "SELECT "+sqlkit.Epoch+", "+sqlkit.Generation+", SYSDATE(6) FROM "+c.sql+" WHERE "+ownColumn+" = 1", nil, func(cells []driver.Value) error {
 		found = true
 		c.epoch = textOf(cells[0])
 		c.acked, _ = strconv.ParseInt(textOf(cells[1]), 10, 64)
@@ -166,7 +167,7 @@ func (s *System) removeTriggerSQL(ctx context.Context, conn link, r lockstep.Rea
 		return nil, err
 	}
 	err = conn.rows(ctx, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND LEFT(TABLE_COMMENT, CHAR_LENGTH(?)) = ?",
-		[]driverValue{s.database, name, markerOf(r), markerOf(r)}, func([]driverValue) error {
+		[]driver.Value{s.database, name, markerOf(r), markerOf(r)}, func([]driver.Value) error {
 			script = append(script, "DROP TABLE "+quote(s.database)+"."+quote(name))
 			return nil
 		})
@@ -175,11 +176,11 @@ func (s *System) removeTriggerSQL(ctx context.Context, conn link, r lockstep.Rea
 
 // dropTriggers are statements that drop those of the triggers that are there.
 func (s *System) dropTriggers(ctx context.Context, conn link, names ...string) (script []string, err error) {
-	args := []driverValue{s.database}
+	args := []driver.Value{s.database}
 	for _, n := range names {
 		args = append(args, n)
 	}
-	err = conn.rows(ctx, "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ? AND TRIGGER_NAME IN ("+marks(len(names))+")", args, func(cells []driverValue) error {
+	err = conn.rows(ctx, "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ? AND TRIGGER_NAME IN ("+marks(len(names))+")", args, func(cells []driver.Value) error {
 		script = append(script, "DROP TRIGGER "+quote(s.database)+"."+quote(textOf(cells[0])))
 		return nil
 	})

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"database/sql/driver"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,8 +10,6 @@ import (
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
 	"github.com/lockstep-sync/lockstep/value"
 )
-
-type driverValue = driver.Value
 
 // byTrigger reads the change table in the order of the key, joined with the stream: a row that is there is given as it
 // is now, one that is not is a delete. From each position the rest of the table is read; at its end the position goes

@@ -62,6 +62,10 @@ const (
 	CodeDaemon        Code = "LS-DAEMON"
 	CodeTooManyFailed Code = "LS-TOO-MANY-FAILED"
 	CodeDrift         Code = "LS-DRIFT"
+	CodeNotice        Code = "LS-NOTICE"
+	CodeSignature     Code = "LS-SIGNATURE"
+	CodeToken         Code = "LS-TOKEN"
+	CodeHidden        Code = "LS-HIDDEN"
 )
 
 // Codes is the table of all codes.
@@ -114,6 +118,10 @@ var Codes = []CodeInfo{
 	{CodeCannot, Denied, "the system cannot do this", "Choose another way; `lockstep doctor` says what the system can do."},
 	{CodeDaemon, Unavailable, "the running lockstep does not answer", "Check the process that owns the socket, or remove the stale socket file."},
 	{CodeDrift, Denied, "the schema of a side has changed", "`lockstep doctor FLOW` shows how; where the change is right, mend the mapping if it needs that, and accept it with `lockstep resume FLOW`."},
+	{CodeNotice, Invalid, "a notice cannot be understood", "Send what docs/api.md describes for this system; nothing was taken from this notice."},
+	{CodeSignature, Invalid, "a notice is not signed as it must be", "Check that both sides have the same secret and that their clocks agree; nothing was taken from this notice."},
+	{CodeToken, Invalid, "a token is missing, wrong, or may not do this", "Send `Authorization: Bearer TOKEN` with a token of `api.tokens` that is allowed this flow and this work."},
+	{CodeHidden, Invalid, "a record refers to something that cannot be seen", "Publish what it refers to, or let the login see it; `lockstep parked retry` then reads the record again."},
 	{CodeTooManyFailed, Invalid, "records failed and wait for a person", "Look at `lockstep parked`, mend the cause, then `lockstep parked retry`."},
 }
 

@@ -186,6 +186,14 @@ type Examiner interface {
 	Examine(ctx context.Context, r Read) ([]Finding, error)
 }
 
+// Hinter is a Source that understands what its system says of itself: the body of a webhook (ADR 20261124-hinter).
+type Hinter interface {
+	// Hints are the keys of r's stream that a notice tells to look at, also those that it touches without naming
+	// them (the records below a folder that moved). A notice about other streams has none. One that cannot be
+	// understood is a Fault of CodeNotice; any other Fault says that it must be sent again later.
+	Hints(ctx context.Context, r Read, notice []byte) ([]Key, error)
+}
+
 // Finding is one remark of an examination.
 type Finding struct {
 	Level string // "ok", "note", "warning" or "error"

@@ -51,6 +51,7 @@ var house = []place{
 	{path: "connector/internal", floor: Kits, each: true},
 	{path: "internal/decimal", floor: Kits},
 	{path: "internal/schedule", floor: Kits},
+	{path: "internal/webhook", floor: Kits},
 
 	{path: "connector", floor: Rooms, each: true},
 	{path: "internal/store", floor: Rooms, each: true},
@@ -61,6 +62,7 @@ var house = []place{
 	{path: "internal/config", floor: Rooms},
 	{path: "internal/logging", floor: Rooms},
 	{path: "internal/guard", floor: Rooms},
+	{path: "internal/sandbox", floor: Rooms, each: true},
 
 	{path: "internal/engine", floor: Engine},
 	{path: "internal/api", floor: Faces},

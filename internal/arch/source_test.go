@@ -14,7 +14,7 @@ import (
 
 // The bounds of DESIGN.md section 4, in lines.
 const (
-	maxRootCode = 700 // of code: without blank lines and comments
+	maxRootCode = 600 // of code: without blank lines and comments, and without the table of codes, which grows with the product
 	maxMainCode = 30
 	maxFile     = 600 // of a file, all in all
 )
@@ -70,7 +70,9 @@ func TestRootAndMainStaySmall(t *testing.T) {
 		}
 		lines := 0
 		for _, f := range p.GoFiles {
-			lines += codeLines(read(t, filepath.Join(p.Dir, f)))
+			if p.ImportPath != Module || f != "codes.go" {
+				lines += codeLines(read(t, filepath.Join(p.Dir, f)))
+			}
 		}
 		if lines >= bound {
 			t.Errorf("%s has %d lines of code and must stay under %d: a word too many has crept in", p.ImportPath, lines, bound)

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/internal/typetext"
 )
 
 // Connector opens folders.
@@ -111,40 +111,12 @@ func readConf(s lockstep.Settings) (conf, error) {
 	if _, err := path.Match(c.pattern, ""); err != nil {
 		return c, fmt.Errorf("pattern: %q: %w", c.pattern, err)
 	}
-	for _, text := range s.Texts("fields") {
-		name, typ, typed := cutField(text)
-		f := lockstep.Field{Name: name, Nullable: true}
-		if !typed {
-			typ = "text"
-		}
-		t, err := parseType(typ)
-		if err != nil {
-			return c, fmt.Errorf("fields: %s: %w", name, err)
-		}
-		if f.Type = t; slices.ContainsFunc(c.fields, func(g lockstep.Field) bool { return g.Name == name }) {
-			return c, fmt.Errorf("fields: %s is there twice", name)
-		}
-		c.fields = append(c.fields, f)
+	var err error
+	if c.fields, err = typetext.Fields(s.Texts("fields")); err != nil {
+		return c, fmt.Errorf("fields: %w", err)
 	}
 	if !c.header && len(c.fields) == 0 {
 		return c, fmt.Errorf("fields: a file without a header needs them")
 	}
 	return c, nil
-}
-
-// cutField parts "price decimal(12, 2)" into name and type. A name with a blank needs a type behind it.
-func cutField(text string) (name, typ string, typed bool) {
-	text = strings.TrimSpace(text)
-	for i := len(text) - 1; i > 0; i-- {
-		if text[i] != ' ' {
-			continue
-		}
-		if _, err := parseType(text[i+1:]); err == nil {
-			return strings.TrimSpace(text[:i]), text[i+1:], true
-		}
-	}
-	if i := strings.IndexByte(text, ' '); i > 0 {
-		return text[:i], strings.TrimSpace(text[i+1:]), true
-	}
-	return text, "", false
 }

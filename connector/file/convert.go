@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/lockstep-sync/lockstep/connector/internal/typetext"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -135,7 +136,7 @@ func fromJSON(v value.Value, t value.Type) (value.Value, error) {
 		t.Kind == value.ListType && k == value.KindList, t.Kind == value.ObjectType && k == value.KindObject:
 		return v, nil
 	}
-	return value.Null, fmt.Errorf("a %s where the declared type is %s", k, typeText(t))
+	return value.Null, fmt.Errorf("a %s where the declared type is %s", k, typetext.Of(t))
 }
 
 // check says why a value cannot stand in a field of type t, nil where it can.
@@ -166,7 +167,7 @@ func check(v value.Value, t value.Type) error {
 	case k == value.KindNull:
 		return nil
 	case !ok:
-		return fmt.Errorf("a %s does not fit a field of type %s", k, typeText(t))
+		return fmt.Errorf("a %s does not fit a field of type %s", k, typetext.Of(t))
 	case k == value.KindTime && (v.Time().Year() < 0 || v.Time().Year() > 9999):
 		return errors.New("a file holds the years 0 to 9999 only")
 	case k == value.KindText && !utf8.ValidString(v.Text()):

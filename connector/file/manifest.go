@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/internal/typetext"
 )
 
 // manifest says what a file holds. It is written before the file is renamed into place, so Previous tells what the old
@@ -92,7 +93,7 @@ func mismatch(file string) *lockstep.Fault {
 func (d *declared) fields() ([]lockstep.Field, error) {
 	out := make([]lockstep.Field, len(d.Fields))
 	for i, f := range d.Fields {
-		t, err := parseType(f.Type)
+		t, err := typetext.Parse(f.Type)
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +105,7 @@ func (d *declared) fields() ([]lockstep.Field, error) {
 func declare(key []string, fields []lockstep.Field) *declared {
 	d := &declared{Key: key}
 	for _, f := range fields {
-		d.Fields = append(d.Fields, declaredField{f.Name, typeText(f.Type)})
+		d.Fields = append(d.Fields, declaredField{f.Name, typetext.Of(f.Type)})
 	}
 	return d
 }

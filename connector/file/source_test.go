@@ -339,19 +339,6 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-func TestTypesAreWrittenAsTheyAreRead(t *testing.T) {
-	for _, text := range []string{"any", "bool", "int", "int16", "uint", "uint32", "float", "float32", "decimal", "decimal(12,2)", "text", "text(40)", "char(10)",
-		"bytes", "bytes(16)", "date", "clock", "clock(us)", "wall", "wall(s)", "instant(ms)", "json", "uuid", "object", "list", "list<int>", "set<text(3)>", "list<list<decimal(3,1)>>"} {
-		got, err := parseType(text)
-		if err != nil || typeText(got) != text {
-			t.Errorf("%s: %s, %v", text, typeText(got), err)
-		}
-	}
-	if name, typ, ok := cutField("net price decimal(12, 2)"); !ok || name != "net price" && name != "net" || typ == "" {
-		t.Errorf("%q %q %v", name, typ, ok)
-	}
-}
-
 func FuzzPosition(f *testing.F) {
 	for _, s := range []string{"", "null", "{}", `{"set":"x","file":"p.csv","at":3,"line":2,"rows":0}`, `{"set":"x","at":0,"line":1,"end":true}`, `{"at":-1}`} {
 		f.Add([]byte(s), true)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/internal/typetext"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -280,7 +281,7 @@ func (s *System) Create(ctx context.Context, st lockstep.Stream, dry bool) (stri
 	}
 	names := make([]string, len(st.Fields))
 	for i, f := range st.Fields {
-		names[i] = f.Name + " " + typeText(f.Type)
+		names[i] = f.Name + " " + typetext.Of(f.Type)
 	}
 	script := "create " + filepath.Base(p.single) + " with the fields " + strings.Join(names, ", ") + "; key " + strings.Join(st.Key, ", ")
 	if len(p.files) > 0 || dry {

@@ -1,15 +1,18 @@
-package file
+// Package typetext writes and reads types as the settings of connectors do: decimal(12,2), wall(s), list<text>.
+package typetext
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
-// Types as the settings and the manifest write them:
+// The types:
 //
 //	any bool int int8 int16 int32 uint uint8 uint16 uint32 float float32 decimal decimal(12,2) text text(40) char(10)
 //	bytes bytes(16) date clock wall instant json uuid object list list<int> set<text>
@@ -18,8 +21,8 @@ import (
 
 var units = map[string]time.Duration{"s": time.Second, "ms": time.Millisecond, "us": time.Microsecond, "ns": time.Nanosecond}
 
-// typeText is t as text, which parseType reads.
-func typeText(t value.Type) string {
+// Of is t as text, which Parse reads.
+func Of(t value.Type) string {
 	name := t.Kind.String()
 	switch t.Kind {
 	case value.IntType:
@@ -51,7 +54,7 @@ func typeText(t value.Type) string {
 			name = "set"
 		}
 		if t.Elem != nil {
-			return name + "<" + typeText(*t.Elem) + ">"
+			return name + "<" + Of(*t.Elem) + ">"
 		}
 	}
 	return name
@@ -78,8 +81,8 @@ var typeWords = map[string]value.Type{
 	"list": {Kind: value.ListType}, "set": {Kind: value.ListType, Unordered: true},
 }
 
-// parseType reads what typeText writes.
-func parseType(text string) (value.Type, error) {
+// Parse reads what Of writes.
+func Parse(text string) (value.Type, error) {
 	bad := fmt.Errorf("%q is no type; types are text, int, decimal(12,2), date, wall, instant, bool, json and others", text)
 	name, inner, angled := strings.Cut(strings.TrimSpace(text), "<")
 	name, args, braced := strings.Cut(name, "(")
@@ -88,7 +91,7 @@ func parseType(text string) (value.Type, error) {
 		return value.Type{}, bad
 	}
 	if angled {
-		elem, err := parseType(strings.TrimSuffix(inner, ">"))
+		elem, err := Parse(strings.TrimSuffix(inner, ">"))
 		t.Elem = &elem
 		return t, err
 	}
@@ -123,4 +126,41 @@ func parseType(text string) (value.Type, error) {
 		return t, nil
 	}
 	return value.Type{}, bad
+}
+
+// Cut parts "price decimal(12, 2)" into a name and the type behind it. A name with a blank needs a type behind it.
+func Cut(text string) (name, typ string, typed bool) {
+	text = strings.TrimSpace(text)
+	for i := len(text) - 1; i > 0; i-- {
+		if text[i] != ' ' {
+			continue
+		}
+		if _, err := Parse(text[i+1:]); err == nil {
+			return strings.TrimSpace(text[:i]), text[i+1:], true
+		}
+	}
+	if i := strings.IndexByte(text, ' '); i > 0 {
+		return text[:i], strings.TrimSpace(text[i+1:]), true
+	}
+	return text, "", false
+}
+
+// Fields reads a list of fields with their types; one without a type is text.
+func Fields(texts []string) ([]lockstep.Field, error) {
+	var out []lockstep.Field
+	for _, text := range texts {
+		name, typ, typed := Cut(text)
+		if !typed {
+			typ = "text"
+		}
+		t, err := Parse(typ)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if slices.ContainsFunc(out, func(f lockstep.Field) bool { return f.Name == name }) {
+			return nil, fmt.Errorf("%s is there twice", name)
+		}
+		out = append(out, lockstep.Field{Name: name, Type: t, Nullable: true})
+	}
+	return out, nil
 }

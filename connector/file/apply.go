@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/internal/typetext"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -162,7 +163,7 @@ func keyValue(text string, t value.Type) (value.Value, error) {
 		f, err := strconv.ParseFloat(text, 64)
 		return value.Float(f), err
 	}
-	return parseText(text, t)
+	return typetext.Value(text, t)
 }
 
 // normal is a value as it will be read back from the file, so that a record looks the same before and after it is
@@ -174,22 +175,22 @@ func (d *def) normal(name string, v value.Value) (value.Value, error) {
 	case v.IsNull():
 		return v, nil
 	case !declared && d.csv:
-		if err := check(v, value.Type{}); err != nil {
+		if err := typetext.Check(v, value.Type{}); err != nil {
 			return v, err
 		}
-		return value.Text(formatText(v, value.Type{})), nil
+		return value.Text(typetext.Text(v, value.Type{})), nil
 	case !declared:
-		if err := check(v, value.Type{}); err != nil {
+		if err := typetext.Check(v, value.Type{}); err != nil {
 			return v, err
 		}
-		return value.ParseJSON(string(appendJSON(nil, v, value.Type{})))
+		return value.ParseJSON(string(typetext.AppendJSON(nil, v, value.Type{})))
 	}
-	if err := check(v, t); err != nil {
+	if err := typetext.Check(v, t); err != nil {
 		return v, err
 	}
 	switch t.Kind {
 	case value.IntType, value.FloatType, value.DateType, value.UUIDType, value.ClockType:
-		return parseText(formatText(v, t), t)
+		return typetext.Value(typetext.Text(v, t), t)
 	}
 	return v, nil
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/internal/typetext"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -154,7 +155,7 @@ func (w *rowWriter) fields(f value.Fields) error {
 		b := append(w.buf[:0], '{')
 		for i := range f.Len() {
 			name, v := f.At(i)
-			b = appendMember(b, i, name, appendJSON(nil, v, w.d.types[name]))
+			b = appendMember(b, i, name, typetext.AppendJSON(nil, v, w.d.types[name]))
 		}
 		return w.end(append(b, '}'))
 	}
@@ -173,7 +174,7 @@ func (w *rowWriter) column(b []byte, i int, name string, v value.Value) []byte {
 	if v.IsNull() {
 		return append(b, w.d.conf.null...)
 	}
-	return appendField(b, formatText(v, w.d.types[name]), w.d.conf.delim, w.d.conf.null)
+	return appendField(b, typetext.Text(v, w.d.types[name]), w.d.conf.delim, w.d.conf.null)
 }
 
 func appendMember(b []byte, i int, name string, text []byte) []byte {
@@ -216,14 +217,14 @@ func (w *rowWriter) mergedJSON(old row, set value.Fields) error {
 	for name, member := range v.Object().All() {
 		text := value.AppendJSON(nil, member)
 		if v, there := set.Get(name); there {
-			text = appendJSON(nil, v, w.d.types[name])
+			text = typetext.AppendJSON(nil, v, w.d.types[name])
 		}
 		b = appendMember(b, n, name, text)
 		n++
 	}
 	for name, member := range set.All() {
 		if _, there := v.Object().Get(name); !there {
-			b = appendMember(b, n, name, appendJSON(nil, member, w.d.types[name]))
+			b = appendMember(b, n, name, typetext.AppendJSON(nil, member, w.d.types[name]))
 			n++
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/internal/typetext"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -208,7 +209,7 @@ func (r *reader) csvFields(w row, names *value.Names) (value.Fields, *lockstep.F
 		if !f.quoted && s == r.d.conf.null {
 			continue
 		}
-		v, err := parseText(s, r.d.types[name])
+		v, err := typetext.Value(s, r.d.types[name])
 		if err != nil {
 			return value.Fields{}, lockstep.NewFault(lockstep.CodeValue, err).On(lockstep.About{Field: name})
 		}
@@ -234,7 +235,7 @@ func (r *reader) jsonFields(w row, names *value.Names) (value.Fields, *lockstep.
 	values := make([]value.Value, names.Len())
 	for i, name := range names.List() {
 		member, _ := members.Get(name)
-		if values[i], err = fromJSON(member, r.d.types[name]); err != nil {
+		if values[i], err = typetext.FromJSON(member, r.d.types[name]); err != nil {
 			return value.Fields{}, lockstep.NewFault(lockstep.CodeValue, err).On(lockstep.About{Field: name})
 		}
 	}
@@ -346,7 +347,7 @@ func (v *view) gone(f value.Fields) bool {
 	case value.KindBool:
 		return mark.Bool()
 	case value.KindText:
-		b, err := parseBool(mark.Text())
+		b, err := typetext.Bool(mark.Text())
 		return err != nil || b.Bool()
 	}
 	return true

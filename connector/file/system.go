@@ -7,7 +7,9 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/value"
@@ -360,4 +362,23 @@ func (b *bitmap) addAll(list []int32) {
 		}
 		(*b)[i/64] |= 1 << (i % 64)
 	}
+}
+
+// matchText is equal for values that Find takes as equal: numbers by value, times by instant.
+func matchText(tuple []value.Value) string {
+	var b []byte
+	for _, v := range tuple {
+		switch v.Kind() {
+		case value.KindDecimal:
+			b = append(b, v.Decimal().Trim().String()...)
+		case value.KindFloat:
+			b = strconv.AppendFloat(b, v.Float(), 'f', -1, 64)
+		case value.KindTime:
+			b = append(append(b, '@'), v.Time().UTC().Format(time.RFC3339Nano)...)
+		default:
+			b = value.AppendJSON(b, v)
+		}
+		b = append(b, '\n')
+	}
+	return string(b)
 }

@@ -1,4 +1,5 @@
-// Package typetext writes and reads types as the settings of connectors do: decimal(12,2), wall(s), list<text>.
+// Package typetext writes and reads types as the settings of connectors do: decimal(12,2), wall(s), list<text>; and values of
+// these types as plain texts and plain JSON.
 package typetext
 
 import (

@@ -1,4 +1,4 @@
-package file
+package typetext
 
 import (
 	"encoding/base64"
@@ -10,7 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/lockstep-sync/lockstep/connector/internal/typetext"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -21,13 +20,13 @@ const (
 	wallForm = "2006-01-02T15:04:05.999999999"
 )
 
-// parseText is a text of a file as a value of its declared type.
-func parseText(s string, t value.Type) (value.Value, error) {
+// Value is a text as a value of its declared type.
+func Value(s string, t value.Type) (value.Value, error) {
 	switch t.Kind {
 	case value.AnyType, value.TextType:
 		return value.Text(s), nil
 	case value.BoolType:
-		return parseBool(s)
+		return Bool(s)
 	case value.IntType:
 		return parseInt(s, t)
 	case value.FloatType:
@@ -66,7 +65,7 @@ func parseText(s string, t value.Type) (value.Value, error) {
 	if err != nil {
 		return value.Null, err
 	}
-	return fromJSON(v, t)
+	return FromJSON(v, t)
 }
 
 func bits(t value.Type) int {
@@ -76,7 +75,8 @@ func bits(t value.Type) int {
 	return t.Bits
 }
 
-func parseBool(s string) (value.Value, error) {
+// Bool reads what people write for true and false.
+func Bool(s string) (value.Value, error) {
 	switch strings.ToLower(s) {
 	case "true", "t", "1", "yes":
 		return value.Bool(true), nil
@@ -110,19 +110,19 @@ func parseTime(s, what string, forms ...string) (value.Value, error) {
 	return value.Null, errors.New(what)
 }
 
-// fromJSON is a plain JSON value as a value of its declared type.
-func fromJSON(v value.Value, t value.Type) (value.Value, error) {
+// FromJSON is a plain JSON value as a value of its declared type.
+func FromJSON(v value.Value, t value.Type) (value.Value, error) {
 	k := v.Kind()
 	switch {
 	case k == value.KindNull, t.Kind == value.AnyType, t.Kind == value.JSONType:
 		return v, nil
 	case k == value.KindText && t.Kind != value.ListType && t.Kind != value.ObjectType:
-		return parseText(v.Text(), t)
+		return Value(v.Text(), t)
 	case t.Kind == value.ListType && k == value.KindList && t.Elem != nil:
 		items := make([]value.Value, len(v.List()))
 		for i, item := range v.List() {
 			var err error
-			if items[i], err = fromJSON(item, *t.Elem); err != nil {
+			if items[i], err = FromJSON(item, *t.Elem); err != nil {
 				return value.Null, err
 			}
 		}
@@ -131,16 +131,16 @@ func fromJSON(v value.Value, t value.Type) (value.Value, error) {
 		t.Kind == value.FloatType && (k == value.KindInt || k == value.KindDecimal),
 		t.Kind == value.DecimalType && k == value.KindInt,
 		t.Kind == value.TextType && (k == value.KindInt || k == value.KindDecimal || k == value.KindBool):
-		return parseText(v.String(), t)
+		return Value(v.String(), t)
 	case t.Kind == value.DecimalType && k == value.KindDecimal, t.Kind == value.BoolType && k == value.KindBool,
 		t.Kind == value.ListType && k == value.KindList, t.Kind == value.ObjectType && k == value.KindObject:
 		return v, nil
 	}
-	return value.Null, fmt.Errorf("a %s where the declared type is %s", k, typetext.Of(t))
+	return value.Null, fmt.Errorf("a %s where the declared type is %s", k, Of(t))
 }
 
-// check says why a value cannot stand in a field of type t, nil where it can.
-func check(v value.Value, t value.Type) error {
+// Check says why a value cannot stand in a field of type t, nil where it can.
+func Check(v value.Value, t value.Type) error {
 	k := v.Kind()
 	ok := true
 	switch t.Kind {
@@ -167,9 +167,9 @@ func check(v value.Value, t value.Type) error {
 	case k == value.KindNull:
 		return nil
 	case !ok:
-		return fmt.Errorf("a %s does not fit a field of type %s", k, typetext.Of(t))
+		return fmt.Errorf("a %s does not fit a field of type %s", k, Of(t))
 	case k == value.KindTime && (v.Time().Year() < 0 || v.Time().Year() > 9999):
-		return errors.New("a file holds the years 0 to 9999 only")
+		return errors.New("only the years 0 to 9999 can be written")
 	case k == value.KindText && !utf8.ValidString(v.Text()):
 		return errors.New("a text that is not UTF-8")
 	case t.Kind == value.IntType:
@@ -179,8 +179,8 @@ func check(v value.Value, t value.Type) error {
 	return nil
 }
 
-// formatText is a value's text in a CSV file. Null has none: see appendRow.
-func formatText(v value.Value, t value.Type) string {
+// Text is a value's text, which Value reads. Null has none.
+func Text(v value.Value, t value.Type) string {
 	switch v.Kind() {
 	case value.KindText:
 		if t.Kind != value.JSONType {
@@ -193,7 +193,7 @@ func formatText(v value.Value, t value.Type) string {
 	case value.KindTime:
 		return formatTime(v.Time(), t)
 	}
-	return string(appendJSON(nil, v, t))
+	return string(AppendJSON(nil, v, t))
 }
 
 func formatTime(at time.Time, t value.Type) string {
@@ -206,14 +206,14 @@ func formatTime(at time.Time, t value.Type) string {
 	return at.Format(time.RFC3339Nano)
 }
 
-// appendJSON is a value as plain JSON, days and wall clocks in their own forms.
-func appendJSON(b []byte, v value.Value, t value.Type) []byte {
+// AppendJSON is a value as plain JSON, days and wall clocks in their own forms.
+func AppendJSON(b []byte, v value.Value, t value.Type) []byte {
 	switch v.Kind() {
 	case value.KindTime:
 		return value.AppendQuoted(b, formatTime(v.Time(), t))
 	case value.KindFloat:
 		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
-			return value.AppendQuoted(b, formatText(v, t))
+			return value.AppendQuoted(b, Text(v, t))
 		}
 	case value.KindList:
 		if t.Elem == nil {
@@ -224,28 +224,9 @@ func appendJSON(b []byte, v value.Value, t value.Type) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendJSON(b, item, *t.Elem)
+			b = AppendJSON(b, item, *t.Elem)
 		}
 		return append(b, ']')
 	}
 	return value.AppendJSON(b, v)
-}
-
-// matchText is equal for values that Find takes as equal: numbers by value, times by instant.
-func matchText(tuple []value.Value) string {
-	var b []byte
-	for _, v := range tuple {
-		switch v.Kind() {
-		case value.KindDecimal:
-			b = append(b, v.Decimal().Trim().String()...)
-		case value.KindFloat:
-			b = strconv.AppendFloat(b, v.Float(), 'f', -1, 64)
-		case value.KindTime:
-			b = append(append(b, '@'), v.Time().UTC().Format(time.RFC3339Nano)...)
-		default:
-			b = value.AppendJSON(b, v)
-		}
-		b = append(b, '\n')
-	}
-	return string(b)
 }

@@ -139,6 +139,10 @@ type Queue interface {
 	Hint(ctx context.Context, flow string, keys []Key) error
 	// Lease hands out up to max ready deliveries until ttl has passed, by rank. It returns at once.
 	Lease(ctx context.Context, flow string, max int, ttl time.Duration) ([]Delivery, error)
+	// Keep saves the records of leased deliveries in their entries, each by itself: what is about to be created from a
+	// hint is told by nothing else, and has to be found after an unknown outcome (law 5). A newer change that brings a
+	// record of its own is left as it is; so is an entry whose lease was given to another.
+	Keep(ctx context.Context, deliveries ...Delivery) error
 	// Settle closes leases, saves links and writes the timeline: both or neither. An outcome whose lease has run out
 	// and was given to another is ignored. Where the entry has a newer generation, link and timeline are saved and
 	// the entry stays, ready. A Wait whose link is there by now is ready at once. An Outcome.Hint is an entry of the

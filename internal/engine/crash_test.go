@@ -73,6 +73,9 @@ func (s mortalStore) Lease(ctx context.Context, flow string, max int, ttl time.D
 	err = s.k.do(func() error { ds, err = s.Store.Lease(ctx, flow, max, ttl); return err })
 	return ds, err
 }
+func (s mortalStore) Keep(ctx context.Context, ds ...lockstep.Delivery) error {
+	return s.k.do(func() error { return s.Store.Keep(ctx, ds...) })
+}
 func (s mortalStore) Settle(ctx context.Context, os ...lockstep.Outcome) error {
 	return s.k.do(func() error { return s.Store.Settle(ctx, os...) })
 }
@@ -146,6 +149,7 @@ type variant struct {
 	lost  bool // answers are lost after the effect, too
 	dump  func(w *world) (a, b string)
 	first func(w *world, s lockstep.Store) // what a process that does not die has done before
+	hints bool                             // nothing but hints tells of changes
 }
 
 func variants() []variant {
@@ -163,14 +167,18 @@ func variants() []variant {
 			w.sync(w.engine(s), true)
 			w.defs[0].rules = nil
 		}},
-		{name: "target chooses keys", lost: true, dump: byName, world: func(t testing.TB) *world {
-			w := newWorld(t, flowDef{name: "products", track: true, rules: map[string]string{"name": "name", "price": "price"}})
-			def := lockstep.Stream{Name: "products", Fields: productFields, Key: []string{"id"}, ServerKeys: true}
-			w.b.DefineStream(def)
-			w.adjust = func(f *Flow) { f.Match = []string{"name"} }
-			return w
-		}},
+		{name: "target chooses keys", lost: true, dump: byName, world: serverKeys},
+		{name: "hints only", hints: true, dump: plain, world: func(t testing.TB) *world { return newWorld(t) }},
+		{name: "hints only, target chooses keys", hints: true, lost: true, dump: byName, world: serverKeys},
 	}
+}
+
+// serverKeys is a world whose target chooses its keys.
+func serverKeys(t testing.TB) *world {
+	w := newWorld(t, flowDef{name: "products", track: true, rules: map[string]string{"name": "name", "price": "price"}})
+	w.b.DefineStream(lockstep.Stream{Name: "products", Fields: productFields, Key: []string{"id"}, ServerKeys: true})
+	w.adjust = func(f *Flow) { f.Match = []string{"name"} }
+	return w
 }
 
 // byName compares without keys, where the target chooses its own.
@@ -209,6 +217,39 @@ func life(w *world, e *Engine) {
 	w.a.Delete("products", "7")
 	w.put("products", 4, "n4", "4.00")
 	sync(true)
+}
+
+// hintedLife is a life in which the source tells of its changes and is not asked.
+func hintedLife(w *world, e *Engine) {
+	tell := func(keys ...lockstep.Key) {
+		_, _ = e.Pilot(context.Background(), "products", keys, 0, SyncOptions{Patience: 3 * time.Second})
+	}
+	for id := range 5 {
+		w.put("products", id, fmt.Sprint("n", id), "1.50")
+	}
+	tell("0", "1", "2", "3", "4")
+	w.put("products", 1, "n1", "2.50")
+	w.put("products", 9, "n9", "9.00")
+	w.a.Delete("products", "2")
+	tell("1", "9", "2", "never there")
+	w.put("products", 2, "n2", "9.00") // comes back
+	w.put("products", 4, "n4", "4.00")
+	w.a.Delete("products", "3")
+	tell("2", "4", "3", "2")
+}
+
+// hintedAfterwards is what happens after such a life: what was being created goes, and the queue alone tells of it.
+func hintedAfterwards(w *world, e *Engine) {
+	for _, key := range []lockstep.Key{"0", "1", "2", "9"} {
+		w.a.Delete("products", key)
+	}
+	if _, err := e.Pilot(context.Background(), "products", []lockstep.Key{"4"}, 0, SyncOptions{Patience: 10 * time.Second}); err != nil {
+		w.t.Error(err)
+	}
+	if s := w.status(e, "products"); s.Parked > 0 {
+		parked, _ := e.store.Entries(context.Background(), "products", lockstep.Parked, 0, 10)
+		w.t.Errorf("parked: %+v", parked)
+	}
 }
 
 // afterwards is what happens to the source after the crash: among others, what was being written goes.
@@ -288,17 +329,24 @@ func crashOnce(t *testing.T, v variant, at int, st stores) (died bool) {
 	w.b.SetHook(k.hook(lost))
 	s := mortalStore{st.open(t, k), k}
 	e, err := New(context.Background(), s, w.flows(), Options{})
-	if err == nil {
+	switch {
+	case err != nil:
+	case v.hints:
+		hintedLife(w, e)
+	default:
 		life(w, e)
 	}
 	w.a.SetHook(nil)
 	w.b.SetHook(nil)
 	died = k.died()
-	afterwards(w)
 	time.Sleep(15 * time.Minute) // leases of the dead run out, and the grace time passes
 	next := st.reopen(t)
 	defer next.Close()
 	e = w.engine(next)
+	if v.hints {
+		hintedAfterwards(w, e)
+	}
+	afterwards(w)
 	for range 3 {
 		w.sync(e, false)
 	}

@@ -110,8 +110,36 @@ func (w *worker) bring(ctx context.Context, items []*item) (unlock func(), err e
 	if err != nil {
 		return unlock, err
 	}
+	if err := w.keep(ctx, live(items)); err != nil {
+		return unlock, err
+	}
 	w.write(ctx, live(items))
 	return unlock, nil
+}
+
+// keep saves, before records are created that were fetched for it, what was fetched: a hint says nothing of where to
+// look after an unknown outcome, once the source's record is gone (law 5). An update needs none: its link tells. In a
+// pair the flow back brings what was made.
+func (w *worker) keep(ctx context.Context, items []*item) error {
+	if w.flow.Back != nil {
+		return nil
+	}
+	var begun []lockstep.Delivery
+	for _, it := range items {
+		if !it.fetched || it.known() || it.op == lockstep.Delete || it.delivery.Change.Record.Fields.Equal(it.change.Record.Fields) {
+			continue
+		}
+		d := it.delivery
+		d.Change.Record.Fields = it.change.Record.Fields
+		begun = append(begun, d)
+	}
+	if len(begun) == 0 {
+		return nil
+	}
+	if err := w.store.Keep(ctx, begun...); err != nil {
+		return fmt.Errorf("keep what is to be created: %w", err)
+	}
+	return nil
 }
 
 // lookFound looks, locks what was found, and claims.

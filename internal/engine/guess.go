@@ -10,7 +10,7 @@ import (
 	"github.com/lockstep-sync/lockstep/value"
 )
 
-// guess sets the target of a record of which nothing is known but its key, where the mapping copies the key: looking
+// guess sets the target of a record whose image cannot be mapped any more, where the mapping copies the key: looking
 // there can show that an unknown outcome left nothing (law 5).
 func (w *worker) guess(it *item) bool {
 	f := w.flow

@@ -20,6 +20,7 @@ type item struct {
 	open     bool              // the queue has an entry for it
 	again    bool              // the scan has met its key before
 	guessed  bool              // target is what the key alone says (guess)
+	fetched  bool              // change is what the source said when it was asked, and not what was captured
 	look     bool              // look at the target before writing: law 5, a first meeting, a deep read
 
 	op     lockstep.Op  // what it comes to
@@ -80,10 +81,11 @@ func (it *item) unmapped() *item {
 	return it
 }
 
-// blind tells whether a create may have taken effect of which nothing is known any more (law 5): what was tried was a
-// hint, which keeps no image, or an image that cannot be mapped now.
+// blind tells whether a create may have taken effect of which nothing is known any more (law 5): the image that was
+// tried cannot be mapped now, or it has nothing that it could be found by. An entry without an image made nothing: keep
+// saves one before it does.
 func (it *item) blind() bool {
-	return it.delivery.Tried && !it.known() && it.target == "" && it.match == "" && (it.delivery.Change.Hint || it.change.Record.Fields.Len() > 0)
+	return it.delivery.Tried && !it.known() && it.target == "" && it.match == "" && it.change.Record.Fields.Len() > 0
 }
 
 // done closes the item as brought level, or as nothing to do.

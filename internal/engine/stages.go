@@ -91,7 +91,7 @@ func (w *worker) fetchOurs(ctx context.Context, items []*item) {
 		if doubled[it.key()] {
 			w.fail(it, lockstep.Faultf(lockstep.CodeDoubledKey, "the source has at least two different records with key %s", it.key()))
 		} else if r, ok := byKey[it.key()]; ok {
-			it.change, it.op = lockstep.Change{Op: lockstep.Upsert, Record: r}, lockstep.Upsert
+			it.change, it.op, it.fetched = lockstep.Change{Op: lockstep.Upsert, Record: r}, lockstep.Upsert, true
 		} else {
 			it.change.Op, it.change.Hint, it.op = lockstep.Delete, false, lockstep.Delete
 		}

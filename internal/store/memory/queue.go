@@ -133,6 +133,24 @@ func (s *Store) Lease(ctx context.Context, name string, most int, ttl time.Durat
 	return out, nil
 }
 
+// Keep saves the records of leased deliveries in their entries (law 5).
+func (s *Store) Keep(ctx context.Context, deliveries ...lockstep.Delivery) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	for _, d := range deliveries {
+		e := s.byID[d.ID]
+		if e == nil || e.lease == nil || e.lease.generation != d.Generation || d.Change.Record.Fields.Len() == 0 {
+			continue
+		}
+		if e.Generation == d.Generation || e.Change.Hint || e.Change.Op == lockstep.Delete {
+			e.Change.Record.Fields = d.Change.Record.Fields
+		}
+	}
+	return nil
+}
+
 // Wait returns when the flow may have something to lease.
 func (s *Store) Wait(ctx context.Context, name string) error {
 	for {

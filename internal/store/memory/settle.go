@@ -7,6 +7,7 @@ import (
 	"time"
 
 	lockstep "github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
 )
 
 // Settle closes leases, saves links and writes the timeline. Links go first, so that a Wait sees those of its own call.
@@ -69,6 +70,9 @@ func (s *Store) close(f *flow, e *entry, o *lockstep.Outcome) {
 			e.Tried, e.TriedAt = false, time.Time{}
 		}
 		e.Prior = nil
+		if s.face(f) == nil && (e.Change.Hint || e.Change.Op == lockstep.Delete) { // the image was of what is settled now
+			e.Change.Record.Fields = value.Fields{}
+		}
 	case !newer:
 		s.judge(e, o)
 	}

@@ -94,6 +94,29 @@ func hintAt(c lockstep.Change, open bool) lockstep.Change {
 	return lockstep.Change{Record: c.Record, Hint: true}
 }
 
+// Keep saves the records of leased deliveries in their entries (law 5).
+func (s *Store) Keep(ctx context.Context, deliveries ...lockstep.Delivery) error {
+	changes := make([]lockstep.Change, len(deliveries))
+	for i := range deliveries {
+		changes[i] = deliveries[i].Change
+	}
+	images := encodeImages(changes)
+	return s.change(ctx, func(t *tx) error {
+		for i := range deliveries {
+			d := &deliveries[i]
+			if l := s.leases[d.ID]; l == nil || l.generation != d.Generation || images[i].kind == argNull {
+				continue
+			}
+			if _, err := t.execArgs(keepImage, []arg{images[i], number(d.ID), number(d.Generation)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+const keepImage = "UPDATE entry_rows SET image = ? WHERE id = ? AND (generation = ? OR hint OR op = 1)"
+
 // page is how many changes are looked up and written together.
 const page = 1000
 

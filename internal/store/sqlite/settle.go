@@ -122,10 +122,8 @@ func (t *tx) close(closing []closure, rows map[int64]*row) error {
 		case c.o.Verdict == lockstep.Done:
 			story = append(story, told{r, t.split(r, c.lease, sent, end)})
 			r.epoch, r.triedAt = t.s.epoch, time.Time{} // nothing of the newer generation was tried yet
-			if t.s.face(r.flow) != nil {
-				if _, err := t.exec("UPDATE entry_rows SET prior = NULL WHERE id = ?", r.id); err != nil {
-					return err
-				}
+			if err := t.unknow(r); err != nil {
+				return err
 			}
 			stay = append(stay, r)
 		default:
@@ -148,6 +146,18 @@ func (t *tx) close(closing []closure, rows map[int64]*row) error {
 		return err
 	}
 	return t.save(stay)
+}
+
+// unknow forgets what told of tries of a generation that is settled now: in a pair what was overtaken, else the image
+// that a delete or a hint found in the entry.
+func (t *tx) unknow(r *row) (err error) {
+	switch {
+	case t.s.face(r.flow) != nil:
+		_, err = t.exec("UPDATE entry_rows SET prior = NULL WHERE id = ?", r.id)
+	case r.hint || r.op == lockstep.Delete:
+		_, err = t.exec("UPDATE entry_rows SET image = NULL WHERE id = ?", r.id)
+	}
+	return err
 }
 
 // judge puts an entry that stays where its verdict says.

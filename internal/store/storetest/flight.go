@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"time"
+
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/value"
 )
@@ -38,6 +40,55 @@ var flightRows = []row{
 		b.ok(err)
 		if len(es) != 1 || !es[0].Change.Hint || !es[0].Tried || !es[0].Change.Record.Fields.Equal(hint.Record.Fields) {
 			b.Fatalf("%+v", es)
+		}
+	}},
+	{"what is kept of a hint is there after a start", func(b *bench) {
+		b.ok(b.s.Hint(b.ctx, "f", []lockstep.Key{"a", "b", "c"}))
+		ds := b.lease(10)
+		kept := up("a", 7).Record.Fields
+		ds[0].Change.Record.Fields, ds[1].Change.Record.Fields = kept, kept
+		b.ok(b.s.Hint(b.ctx, "f", []lockstep.Key{"b"}))
+		b.capture(gone("c"))
+		b.ok(b.s.Keep(b.ctx, ds...)) // nothing to keep of c
+		b.ok(b.s.Keep(b.ctx))
+		b.reopen()
+		es, err := b.s.Entries(b.ctx, "f", "", 0, 10)
+		b.ok(err)
+		if len(es) != 3 || !es[0].Change.Hint || !es[0].Change.Record.Fields.Equal(kept) || !es[1].Change.Record.Fields.Equal(kept) || es[1].Generation != 2 ||
+			es[2].Change.Op != lockstep.Delete || es[2].Change.Record.Fields.Len() != 0 {
+			b.Fatalf("%+v", es)
+		}
+	}},
+	{"what is kept does not take the place of a newer record, nor of what another has leased", func(b *bench) {
+		b.capture(up("a", 1), up("b", 1), gone("c"))
+		ds := b.lease(10)
+		for i := range ds {
+			ds[i].Change.Record.Fields = up("", 9).Record.Fields
+		}
+		b.capture(up("a", 2), gone("b"))
+		b.ok(b.s.Keep(b.ctx, ds...))
+		b.settle(retry(ds[0], 0), retry(ds[1], 0), retry(ds[2], time.Minute))
+		now := b.leases("a#2 v=2", "b#2 delete")
+		if v, _ := now[1].Change.Record.Fields.Get("v"); v.String() != "9" {
+			b.Fatalf("the delete found %v in its entry", v)
+		}
+		time.Sleep(2 * time.Minute)
+		stale := now
+		now = b.leases("a#3 v=2 tried", "b#3 delete tried", "c#1 delete attempts=1")
+		stale[0].Change.Record.Fields = up("", 3).Record.Fields
+		b.ok(b.s.Keep(b.ctx, stale[0], lockstep.Delivery{ID: 99, Generation: 1}))
+		b.entries("leased a#3 v=2 tried", "leased b#3 delete tried", "leased c#1 delete attempts=1")
+		b.settle(done(now[0]), done(now[1]), done(now[2]))
+	}},
+	{"a hint behind a settled delivery has nothing of it", func(b *bench) {
+		b.capture(up("a", 1), up("b", 1), up("c", 1))
+		ds := b.lease(3)
+		b.ok(b.s.Hint(b.ctx, "f", []lockstep.Key{"a", "b"}))
+		b.capture(gone("c"))
+		b.settle(done(ds[0]), retry(ds[1], 0), done(ds[2]))
+		ds = b.leases("a#2 hint", "b#2 hint", "c#2 delete")
+		if ds[0].Change.Record.Fields.Len() != 0 || ds[1].Change.Record.Fields.Len() == 0 || ds[2].Change.Record.Fields.Len() != 0 {
+			b.Fatalf("%+v", ds)
 		}
 	}},
 	{"a record of a page that cannot be read is parked, also where an entry is open", func(b *bench) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	lockstep "github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
 )
 
 // Model compares a store with a small model of it under random use: a flow f with a feed, a flow g that is only waited
@@ -29,7 +31,7 @@ func Model(t *testing.T, h Harness) {
 			m.run = run
 			m.mark()
 			actions := map[string]func(*rapid.T){"": func(*rapid.T) { m.check() }}
-			for name, act := range map[string]func(){"append": m.append, "append moved": m.appendMoved, "hint": m.hint, "lease": m.lease,
+			for name, act := range map[string]func(){"append": m.append, "append moved": m.appendMoved, "hint": m.hint, "keep": m.keep, "lease": m.lease,
 				"settle": m.settle, "settle many": m.settleMany, "sleep": m.sleep, "link": m.link, "mark": m.mark, "page": m.page,
 				"requeue": m.requeue, "discard": m.discard, "reopen": m.reopenAll} {
 				actions[name] = func(rt *rapid.T) { m.rt = rt; time.Sleep(time.Second); act() }
@@ -189,6 +191,21 @@ func (m *model) lease() {
 	ds := m.bench.lease(most)
 	same(m.bench, texts(ds), want)
 	m.past = append(m.past, ds...)
+}
+
+// keep saves what a fetch gave for some delivery of the past.
+func (m *model) keep() {
+	if len(m.past) == 0 {
+		return
+	}
+	d := m.past[len(m.past)-1-rapid.IntRange(0, min(5, len(m.past)-1)).Draw(m.rt, "kept")]
+	key := d.Change.Record.Key
+	e := m.open[key]
+	if e != nil && m.number(d) == e.no && e.held != nil && e.held.generation == int(d.Generation) && e.generation == int(d.Generation) && strings.HasPrefix(e.what, "v=") {
+		e.what = fmt.Sprintf("v=%d", m.newest[key])
+	}
+	d.Change.Record.Fields = value.F("v", m.newest[key])
+	m.ok(m.s.Keep(m.ctx, d))
 }
 
 func (e *modelEntry) text() string {

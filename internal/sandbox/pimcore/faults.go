@@ -1,0 +1,130 @@
+package pimcore
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Fault is something that goes wrong.
+type Fault string
+
+// The faults. Each is a share of requests (or, for half and short, of listings).
+const (
+	Fault429  Fault = "429"  // throttled, with Retry-After: 1
+	Fault502  Fault = "502"  // an HTML page of the proxy
+	Fault500  Fault = "500"  // an empty body
+	Fault504  Fault = "504"  // an HTML page of the proxy
+	FaultLost Fault = "lost" // the request is carried out, the answer is cut
+	FaultSlow Fault = "slow" // half a second before the answer, or what SetSlow says
+	FaultHalf Fault = "half" // a page of a listing comes half filled, without a word
+	FaultHTML Fault = "html" // status 200 with an HTML page
+)
+
+// Faults are all there are.
+func Faults() []Fault {
+	return []Fault{Fault429, Fault500, Fault502, Fault504, FaultLost, FaultSlow, FaultHalf, FaultHTML}
+}
+
+type faults struct {
+	mu    sync.Mutex
+	rand  *rand.Rand
+	share map[Fault]float64
+	once  map[Fault]int
+	slow  time.Duration
+}
+
+// dealt is what happens to one request.
+type dealt struct {
+	status int
+	html   bool
+	cut    bool
+	wait   time.Duration
+}
+
+// Fail lets a share of requests (0 to 1) go wrong.
+func (s *Server) Fail(f Fault, share float64) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	if s.faults.share == nil {
+		s.faults.share = map[Fault]float64{}
+	}
+	s.faults.share[f] = share
+}
+
+// FailNext lets the next n requests go wrong.
+func (s *Server) FailNext(f Fault, n int) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	if s.faults.once == nil {
+		s.faults.once = map[Fault]int{}
+	}
+	s.faults.once[f] = n
+}
+
+// SetSlow says how long a slow answer takes.
+func (s *Server) SetSlow(d time.Duration) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.slow = d
+}
+
+// hits tells whether a fault is due; the caller holds the lock.
+func (f *faults) hits(which Fault) bool {
+	if f.once[which] > 0 {
+		f.once[which]--
+		return true
+	}
+	share := f.share[which]
+	if share <= 0 {
+		return false
+	}
+	if f.rand == nil {
+		f.rand = rand.New(rand.NewPCG(1, 2)) // repeatable
+	}
+	return f.rand.Float64() < share
+}
+
+func (f *faults) next() (d dealt) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for which, status := range map[Fault]int{Fault429: 429, Fault500: 500, Fault502: 502, Fault504: 504, FaultHTML: 200} {
+		if f.hits(which) {
+			return dealt{status: status, html: status != 500}
+		}
+	}
+	d.cut = f.hits(FaultLost)
+	if f.hits(FaultSlow) {
+		d.wait = 500 * time.Millisecond
+		if f.slow > 0 {
+			d.wait = f.slow
+		}
+	}
+	return d
+}
+
+func (d dealt) refuse(w http.ResponseWriter) {
+	if d.status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", strconv.Itoa(1))
+	}
+	if d.html {
+		page(w, d.status, strconv.Itoa(d.status)+" "+http.StatusText(d.status))
+		return
+	}
+	w.WriteHeader(d.status)
+}
+
+// hangUp cuts the connection without an answer.
+func hangUp(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+
+// halfFilled leaves out the second half of a page, as a permission check behind the limit does.
+func (s *Server) halfFilled(page []source) []source {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	if len(page) > 1 && s.faults.hits(FaultHalf) {
+		return page[:(len(page)+1)/2]
+	}
+	return page
+}

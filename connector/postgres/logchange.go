@@ -70,6 +70,9 @@ func (c *logChanger) message(ctx context.Context, m wal.Message) (taken bool, er
 		if err != nil {
 			return false, err
 		}
+		if !f.inside || end.Commit != f.commit { // something between is missing
+			return false, wal.ErrFormat
+		}
 		if f.at.Commit != 0 && f.at.Rows > f.rows {
 			return false, c.lost("the transaction at %s has fewer rows than the position", f.commit)
 		}
@@ -105,6 +108,9 @@ func (c *logChanger) begin(body []byte) error {
 	b, err := wal.ParseBegin(body)
 	if err != nil {
 		return err
+	}
+	if f.inside {
+		return wal.ErrFormat
 	}
 	if f.at.Commit != 0 && f.at.Commit != b.Commit {
 		return c.lost("the transaction at %s did not come again", f.at.Commit)

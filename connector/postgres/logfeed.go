@@ -1,18 +1,15 @@
 package postgres
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
@@ -268,10 +265,7 @@ func (f *logFeed) connect(ctx context.Context, at wal.LSN) error {
 	if f.sys.closed() {
 		return lockstep.Faultf(lockstep.CodeUnavailable, "the system is closed")
 	}
-	cfg := f.sys.reader.Config().ConnConfig.Config.Copy()
-	cfg.RuntimeParams["replication"] = "database"
-	cfg.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend { return pgproto3.NewFrontend(bufio.NewReader(r), w) }
-	conn, err := pgconn.ConnectConfig(ctx, cfg)
+	conn, err := wal.Connect(ctx, &f.sys.reader.Config().ConnConfig.Config)
 	if err != nil {
 		return connectFault(err)
 	}
@@ -300,10 +294,14 @@ func (f *logFeed) connect(ctx context.Context, at wal.LSN) error {
 	return nil
 }
 
-// classify knows the errors of a stream that mean that it cannot go on from its place.
+// classify knows the errors of a stream that mean that it cannot go on from its place. One that cannot be understood
+// lost its way on this connection: another reads the same once more, from the place that was saved.
 func (f *logFeed) classify(err error) error {
-	if errors.Is(err, wal.ErrShutdown) {
+	switch {
+	case errors.Is(err, wal.ErrShutdown):
 		return lockstep.NewFault(lockstep.CodeUnavailable, wal.ErrShutdown)
+	case errors.Is(err, wal.ErrFormat):
+		return lockstep.NewFault(lockstep.CodeNetwork, err)
 	}
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {

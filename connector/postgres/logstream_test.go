@@ -194,7 +194,8 @@ func TestLogLetsTheServerShutDown(t *testing.T) {
 type wire struct {
 	mu    sync.Mutex
 	conns []net.Conn
-	after int // bytes from the server, then the connection is cut; 0: never
+	after int                                 // bytes from the server, then the connection is cut; 0: never
+	pass  func(near io.Writer, far io.Reader) // of what the server sends, before the rest; nil: all
 }
 
 func (w *wire) cut() {
@@ -204,6 +205,13 @@ func (w *wire) cut() {
 		_ = c.Close()
 	}
 	w.conns = nil
+}
+
+// set is pass of the connections that are made from now on.
+func (w *wire) set(pass func(near io.Writer, far io.Reader)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pass = pass
 }
 
 // wireTo listens in a folder of its own and passes on to a server's socket.
@@ -234,10 +242,13 @@ func wireTo(t *testing.T, dsn string) (*wire, string) {
 			}
 			w.mu.Lock()
 			w.conns = append(w.conns, near, far)
-			after := w.after
+			after, pass := w.after, w.pass
 			w.mu.Unlock()
 			go func() { _, _ = io.Copy(far, near); _ = far.Close() }()
 			go func() {
+				if pass != nil {
+					pass(near, far)
+				}
 				if after > 0 {
 					_, _ = io.CopyN(near, far, int64(after))
 				} else {

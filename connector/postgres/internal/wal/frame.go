@@ -3,7 +3,6 @@ package wal
 import (
 	"bufio"
 	"encoding/binary"
-	"fmt"
 	"io"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -38,18 +37,41 @@ func (f *frames) next() (byte, []byte, error) {
 		return 0, nil, err
 	}
 	size := int(int32(binary.BigEndian.Uint32(f.head[1:]))) - 4
-	switch {
-	case size < 0:
-		return 0, nil, ErrFormat
-	case size <= f.limit:
+	if err := f.plausible(size); err != nil {
+		return 0, nil, err
+	}
+	if size <= f.limit || f.head[0] != 'd' {
 		body := f.room(size)
 		_, err := io.ReadFull(f.in, body)
 		return f.head[0], body, err
-	case f.head[0] != 'd':
-		return 0, nil, fmt.Errorf("%w: %d bytes", ErrFormat, size)
 	}
 	body, err := (&cutter{in: f.in, left: size, keep: f.limit}).cut()
 	return 'd', body, err
+}
+
+// words is how long a message can be that carries no data: an error or a notice.
+const words = 1 << 20
+
+// plausible refuses what can be no message of a replication, before it is read: whoever took rows for the head of a
+// message would wait for millions of bytes, and pass over the changes in them.
+func (f *frames) plausible(size int) error {
+	switch f.head[0] {
+	case 'E', 'N', 'S', 'W', 'c', 'C', 'Z':
+		if size >= 0 && size <= words {
+			return nil
+		}
+	case 'd':
+		if size < 1 {
+			break
+		}
+		switch kind, err := f.in.Peek(1); {
+		case err != nil:
+			return err
+		case kind[0] == 'w' && size > dataHead, kind[0] == 'k' && size == aliveSize:
+			return nil
+		}
+	}
+	return ErrFormat // what was taken for a length may be a record's text: it is not told (law 12)
 }
 
 // serverError is the error that an ErrorResponse tells.

@@ -88,15 +88,16 @@ func ParseBegin(body []byte) (BeginMessage, error) {
 
 // CommitMessage closes a transaction.
 type CommitMessage struct {
-	End LSN // the place behind it
-	At  time.Time
+	Commit LSN // what Begin said
+	End    LSN // the place behind it
+	At     time.Time
 }
 
 // ParseCommit reads the body of a Commit.
 func ParseCommit(body []byte) (CommitMessage, error) {
 	r := reader{b: body}
-	r.take(1 + 8) // flags, and the LSN that Begin had
-	m := CommitMessage{End: LSN(r.uint64()), At: timeOf(int64(r.uint64()))}
+	r.byte() // flags
+	m := CommitMessage{Commit: LSN(r.uint64()), End: LSN(r.uint64()), At: timeOf(int64(r.uint64()))}
 	return m, r.err()
 }
 

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
@@ -58,12 +57,12 @@ type Stream struct {
 }
 
 // Start takes the connection over and starts replication.
-func Start(ctx context.Context, conn *pgconn.PgConn, o Options) (*Stream, error) {
-	raw, err := conn.Hijack()
+func Start(ctx context.Context, conn *Conn, o Options) (*Stream, error) {
+	raw, err := conn.takeOver(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &Stream{conn: raw.Conn, o: o, stop: make(chan struct{}), in: frames{in: bufio.NewReaderSize(raw.Conn, 64<<10), limit: o.Largest}}
+	s := &Stream{conn: raw, o: o, stop: make(chan struct{}), in: frames{in: bufio.NewReaderSize(conn.in, 64<<10), limit: o.Largest}}
 	s.space = sync.NewCond(&s.mu)
 	if err := s.command(ctx); err != nil {
 		_ = s.conn.Close()
@@ -106,44 +105,51 @@ func (s *Stream) command(ctx context.Context) error {
 // dataHead is the length of the header in front of the log's data: 'w', start, end, clock.
 const dataHead = 1 + 8 + 8 + 8
 
-// read takes what the server sends, until the server closes its end. After an error it still has to: the slot is free
-// only then.
+// aliveSize is the length of a keepalive: 'k', end, clock, and whether an answer is asked for.
+const aliveSize = 1 + 8 + 8 + 1
+
+// read takes what the server sends, until the server closes its end. After an error it still has to, for the slot is
+// free only then; but nothing of it is looked at: once a message is not understood, nobody knows where one begins.
 func (s *Stream) read() {
 	for {
 		_ = s.conn.SetReadDeadline(time.Now().Add(silence))
-		kind, body, err := s.in.next()
-		if err != nil {
+		if err := s.message(); err != nil {
 			s.end(err)
+			_, _ = io.Copy(io.Discard, s.in.in)
 			return
-		}
-		switch kind {
-		case 'E':
-			err = serverError(body)
-		case 'c', 'Z': // the server ends the stream
-			err = io.EOF
-		case 'd':
-			err = s.data(body)
-		}
-		if err != nil {
-			s.end(err)
 		}
 	}
 }
 
+func (s *Stream) message() error {
+	kind, body, err := s.in.next()
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case 'E':
+		return serverError(body)
+	case 'c', 'Z': // the server ends the stream
+		return io.EOF
+	case 'd':
+		return s.data(body)
+	}
+	return nil
+}
+
+// data takes what frames have found plausible.
 func (s *Stream) data(body []byte) error {
-	switch {
-	case len(body) > dataHead && body[0] == 'w':
+	switch body[0] {
+	case 'w':
 		if kind := body[dataHead]; wanted(kind) {
 			s.push(Message{Kind: kind, Body: body[dataHead+1:]}, LSN(binary.BigEndian.Uint64(body[1:])))
 		}
-	case len(body) == 1+8+8+1 && body[0] == 'k':
+	case 'k':
 		end := LSN(binary.BigEndian.Uint64(body[1:]))
 		s.push(Message{Kind: Alive, LSN: end}, end)
 		if body[17] == 1 {
 			return s.asked(time.Now())
 		}
-	default:
-		return ErrFormat
 	}
 	return nil
 }

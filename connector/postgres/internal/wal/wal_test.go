@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func TestRowIsTakenApart(t *testing.T) {
 
 // A row that is larger than may be held keeps its small values, and the frames behind it are read as ever.
 func TestALargeRowIsCut(t *testing.T) {
-	large := strings.Repeat("x", 300_000)
+	large, alive := strings.Repeat("x", 300_000), join([]byte{'k'}, make([]byte, aliveSize-1))
 	for _, kind := range []byte{Insert, Update, Delete} {
 		body := join([]byte{0, 0, 0, 7, 'N'}, cells(text("key"), text(large), text("small")))
 		want := Row{OID: 7, New: []Cell{text("key"), {Kind: Cut, Size: len(large)}, text("small")}}
@@ -63,7 +64,7 @@ func TestALargeRowIsCut(t *testing.T) {
 			body[4] = 'O'
 			want.Old, want.New = want.New, nil
 		}
-		in := frames{in: bufio.NewReader(bytes.NewReader(join(frame(data(kind, body)), frame([]byte("next"))))), limit: 1000}
+		in := frames{in: bufio.NewReader(bytes.NewReader(join(frame(data(kind, body)), frame(alive)))), limit: 1000}
 		typ, got, err := in.next()
 		if err != nil || typ != 'd' || len(got) > 1000 {
 			t.Fatalf("%c: %c, %d bytes, %v", kind, typ, len(got), err)
@@ -75,8 +76,30 @@ func TestALargeRowIsCut(t *testing.T) {
 		if !reflect.DeepEqual(row, want) {
 			t.Errorf("%c: got %+v, want %+v", kind, row, want)
 		}
-		if _, got, err = in.next(); err != nil || string(got) != "next" {
+		if _, got, err = in.next(); err != nil || !bytes.Equal(got, alive) {
 			t.Errorf("behind it: %q, %v", got, err)
+		}
+	}
+}
+
+// What can be no message is refused by its head: nobody waits for the bytes that it would have.
+func TestAHeadThatIsNone(t *testing.T) {
+	for _, head := range []string{
+		"1764t\x00\x00\x00\x01f",       // of a row
+		"t\x00\x00\x00\x01f",           // a cell: five bytes, and less than its own head
+		"t\x00\x00\x10\x00text",        // a cell of 4 KiB: short enough, but of no kind
+		"d\x00\x00\x10\x00text",        // a message of data, but not of a log
+		"d\x00\x00\x10\x00k",           // a keepalive that is too long
+		"d\x00\x00\x00\x1dw",           // a message of the log with nothing in it
+		"d\x00\x00\x00\x04w",           // empty
+		"d\xff\xff\xff\xffw",           // negative
+		"E\x00\x20\x00\x00SERROR",      // an error of 2 MiB
+		"\x00\x00\x00\x00\x00\x00\x00", // nothing
+	} {
+		// The end of the connection would be io.EOF; the message's own fault comes first.
+		in := frames{in: bufio.NewReader(strings.NewReader(head)), limit: 16 << 20}
+		if kind, body, err := in.next(); !errors.Is(err, ErrFormat) {
+			t.Errorf("%q is taken for %d bytes of %q, %v", head, len(body), kind, err)
 		}
 	}
 }

@@ -316,6 +316,32 @@ func TestFailedDeltaSaysSo(t *testing.T) {
 	})
 }
 
+// A delta whose source's connection broke once reads on by itself; one that is away for good says so.
+func TestDeltaReadsOnBehindABrokenConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t), store.New()
+		defer s.Close()
+		e := w.engine(s)
+		w.put("products", 1, "n", "1.00")
+		w.sync(e, false)
+		w.put("products", 2, "n", "2.00")
+		broken := 2
+		w.a.SetHook(func(c memory.Call) error {
+			if c.Name == "Changes" && broken > 0 {
+				broken--
+				return lockstep.Faultf(lockstep.CodeNetwork, "broken")
+			}
+			return nil
+		})
+		w.sync(e, false)
+		w.same("products")
+		broken = 1000
+		if _, err := e.Sync(context.Background(), w.names(), SyncOptions{}); lockstep.KindOf(err) != lockstep.Transient || broken != 997 {
+			t.Errorf("%v, after %d tries", err, 1000-broken)
+		}
+	})
+}
+
 // Run that cannot start a flow leaves no goroutine of the others behind.
 func TestRunThatCannotStartEndsAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -117,15 +117,24 @@ func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool,
 
 // captureAll captures all that changed before it was called. The first time that there is no more may be the end of a
 // sweep that somebody began before and left in the middle: what changed since behind its place shows with the next one
-// (law 8). So it reads on to a second end.
+// (law 8). So it reads on to a second end. What passes by itself, such as a connection that broke, is tried again a few
+// times: nothing was taken over by then.
 func (e *Engine) captureAll(ctx context.Context, f *Flow) (int64, error) {
+	const tries = 3
 	var total int64
-	for ends := 0; ends < 2; {
+	for ends, failures := 0, 0; ends < 2; {
 		n, more, err := e.capture(ctx, e.feeds[f.Feed])
 		total += int64(n)
 		if err != nil {
-			return total, err
+			failures++
+			if ctx.Err() != nil || lockstep.KindOf(err) != lockstep.Transient || failures >= min(tries, f.Retry.Attempts) {
+				return total, err
+			}
+			e.log.Warn("capture failed", "feed", f.Feed, "err", err)
+			_ = sleep(ctx, f.Retry.pause(failures-1))
+			continue
 		}
+		failures = 0
 		if !more {
 			ends++
 		}

@@ -18,6 +18,7 @@ const (
 	CodeNetwork       Code = "LS-NETWORK"
 	CodeUnavailable   Code = "LS-UNAVAILABLE"
 	CodeThrottled     Code = "LS-THROTTLED"
+	CodeServer        Code = "LS-SERVER"
 	CodeDeadlock      Code = "LS-DEADLOCK"
 	CodeLogin         Code = "LS-LOGIN"
 	CodeRights        Code = "LS-RIGHTS"
@@ -75,6 +76,7 @@ var Codes = []CodeInfo{
 	{CodeNetwork, Transient, "the connection broke", "Nothing to do: it is tried again; if it persists, check the network between lockstep and the system."},
 	{CodeUnavailable, Unavailable, "the system does not answer", "Check that the system runs and that its address in the configuration is right; lockstep goes on by itself."},
 	{CodeThrottled, Throttled, "the system asks us to slow down", "Nothing to do: the flow waits as told; lower `rate` if it happens often."},
+	{CodeServer, Transient, "the system failed inside", "Nothing to do: it is tried again; if it persists, look into the system's own log."},
 	{CodeDeadlock, Transient, "a deadlock or a lock wait", "Nothing to do: it is tried again."},
 	{CodeLogin, Denied, "the system refused the credentials", "Check user, password or token in the configuration, then start the flow again."},
 	{CodeRights, Denied, "the user lacks a right", "Grant the right that the message names, then start the flow again."},

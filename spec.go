@@ -24,6 +24,7 @@ const (
 	DurationSetting SettingType = "duration" // time.Duration
 	SizeSetting     SettingType = "size"     // int64, bytes
 	TextsSetting    SettingType = "texts"    // []string
+	NamedSetting    SettingType = "named"    // map[string]string: a name to a text
 	TableSetting    SettingType = "table"    // map[string]Settings: a name to settings of its own
 )
 
@@ -56,6 +57,9 @@ func (s Settings) Duration(name string) time.Duration { v, _ := s[name].(time.Du
 
 // Texts is a TextsSetting.
 func (s Settings) Texts(name string) []string { v, _ := s[name].([]string); return v }
+
+// Named is a NamedSetting.
+func (s Settings) Named(name string) map[string]string { v, _ := s[name].(map[string]string); return v }
 
 // Table is a TableSetting.
 func (s Settings) Table(name string) map[string]Settings {

@@ -7,6 +7,7 @@ import (
 	"github.com/lockstep-sync/lockstep/connector/file"
 	"github.com/lockstep-sync/lockstep/connector/memory"
 	"github.com/lockstep-sync/lockstep/connector/mysql"
+	"github.com/lockstep-sync/lockstep/connector/pimcore"
 	"github.com/lockstep-sync/lockstep/connector/postgres"
 	"github.com/lockstep-sync/lockstep/connector/sqlite"
 )
@@ -17,6 +18,7 @@ func All() []lockstep.Connector {
 		file.Connector,
 		memory.Connector,
 		mysql.Connector,
+		pimcore.Connector,
 		postgres.Connector,
 		sqlite.Connector,
 	}

@@ -60,6 +60,8 @@ func goTypeFits(v any, t lockstep.SettingType) bool {
 		_, ok = v.(time.Duration)
 	case lockstep.TextsSetting:
 		_, ok = v.([]string)
+	case lockstep.NamedSetting:
+		_, ok = v.(map[string]string)
 	case lockstep.TableSetting:
 		_, ok = v.(map[string]lockstep.Settings)
 	}

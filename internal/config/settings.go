@@ -82,6 +82,8 @@ func (d *decoder) setting(n *yaml.Node, at path, spec lockstep.Setting) (any, bo
 			return erase(list[string]{item: choice[string](spec.Choices), lone: true}.decode(d, n, at))
 		}
 		return erase(list[string]{item: text, lone: true}.decode(d, n, at))
+	case lockstep.NamedSetting:
+		return d.namedSetting(n, at)
 	case lockstep.TableSetting:
 		return d.tableSetting(n, at, spec)
 	}
@@ -101,6 +103,20 @@ func (d *decoder) path(name string) string {
 func erase[V any](v V, ok bool) (any, bool) { return v, ok }
 
 var wholeNumber = scalar[int64]{"a whole number", orText("integer", intPattern), parseInt}
+
+func (d *decoder) namedSetting(n *yaml.Node, at path) (any, bool) {
+	pairs, leave, ok := d.pairs(n, at)
+	if !ok {
+		return nil, false
+	}
+	defer leave()
+	out := make(map[string]string, len(pairs))
+	for _, p := range pairs {
+		v, good := text.decode(d, p.val, at.sub(p.name))
+		out[p.name], ok = v, ok && good
+	}
+	return out, ok
+}
 
 func (d *decoder) tableSetting(n *yaml.Node, at path, spec lockstep.Setting) (any, bool) {
 	pairs, leave, ok := d.pairs(n, at)
@@ -191,6 +207,8 @@ func settingDoc(spec lockstep.Setting) *doc {
 	case lockstep.TextsSetting:
 		many := &doc{word: "a list, each " + oneText.word, item: oneText}
 		return &doc{word: oneText.word + ", or a list of them", variants: []*doc{oneText, many}}
+	case lockstep.NamedSetting:
+		return &doc{word: "by name: a text", table: true, item: text.describe()}
 	case lockstep.TableSetting:
 		row := &doc{word: "settings"}
 		for _, f := range spec.Fields {

@@ -67,6 +67,8 @@ const (
 	CodeSignature     Code = "LS-SIGNATURE"
 	CodeToken         Code = "LS-TOKEN"
 	CodeHidden        Code = "LS-HIDDEN"
+	CodeRequest       Code = "LS-REQUEST"
+	CodeCrowded       Code = "LS-CROWDED"
 )
 
 // Codes is the table of all codes.
@@ -124,6 +126,8 @@ var Codes = []CodeInfo{
 	{CodeSignature, Invalid, "a notice is not signed as it must be", "Check that both sides have the same secret and that their clocks agree; nothing was taken from this notice."},
 	{CodeToken, Invalid, "a token is missing, wrong, or may not do this", "Send `Authorization: Bearer TOKEN` with a token of `api.tokens` that is allowed this flow and this work."},
 	{CodeHidden, Invalid, "a record refers to something that cannot be seen", "Publish what it refers to, or let the login see it; `lockstep parked retry` then reads the record again."},
+	{CodeRequest, Invalid, "a request of the HTTP API cannot be understood", "Compare it with docs/api.md; `/openapi.yaml` says it to programs."},
+	{CodeCrowded, Throttled, "more requests at once than the HTTP API takes", "Send it again after the time in Retry-After, and fewer at a time."},
 	{CodeTooManyFailed, Invalid, "records failed and wait for a person", "Look at `lockstep parked`, mend the cause, then `lockstep parked retry`."},
 }
 

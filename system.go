@@ -190,7 +190,8 @@ type Examiner interface {
 type Hinter interface {
 	// Hints are the keys of r's stream that a notice tells to look at, also those that it touches without naming
 	// them (the records below a folder that moved). A notice about other streams has none. One that cannot be
-	// understood is a Fault of CodeNotice; any other Fault says that it must be sent again later.
+	// understood is a Fault of CodeNotice; any other Fault says that it must be sent again later. Keys that come with
+	// it are looked at all the same: those that the notice names, where the rest could not be asked for.
 	Hints(ctx context.Context, r Read, notice []byte) ([]Key, error)
 }
 

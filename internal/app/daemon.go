@@ -11,7 +11,7 @@ import (
 	"github.com/lockstep-sync/lockstep/internal/logging"
 )
 
-// Run is the daemon: it answers on the local socket and carries the flows until ctx ends or somebody asks it to stop.
+// Run is the daemon: it answers on the local socket, and over HTTP where `api` says so, and carries the flows until ctx ends or somebody asks it to stop.
 // Then it finishes the steps in hand, settles and returns nil. Flows whose systems are away are taken up when those
 // answer; what is wrong with the configuration ends it.
 func (h *House) Run(ctx context.Context) error {
@@ -25,9 +25,16 @@ func (h *House) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	outside, err := h.answerOutside(ctx)
+	if err != nil {
+		return errors.Join(h.clean(err), l.Close())
+	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
+	if outside != nil {
+		wg.Go(outside)
+	}
 	wg.Go(func() {
 		if err := Serve(ctx, h, l); err != nil {
 			h.log.Error("the socket does not answer any more", logging.Socket, h.cfg.Socket, logging.Err, err)

@@ -20,6 +20,19 @@ func Mask(cfg *config.Config) func(string) string {
 			secrets = append(secrets, secretsOf(s.Settings(), s.Connector.Spec().Settings)...)
 		}
 	}
+	if cfg.API != nil {
+		for _, t := range cfg.API.Tokens {
+			secrets = append(secrets, t.Token.Reveal())
+		}
+	}
+	for _, f := range cfg.Flows {
+		if f.Hook != nil {
+			for _, s := range f.Hook.Secrets {
+				secrets = append(secrets, s.Reveal())
+			}
+		}
+	}
+	secrets = slices.DeleteFunc(secrets, func(s string) bool { return s == "" })
 	slices.SortFunc(secrets, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
 	secrets = slices.Compact(secrets)
 	pairs := make([]string, 0, 2*len(secrets))

@@ -29,6 +29,7 @@ func (d *decoder) cross(c *Config) {
 		d.twice(f.Ignore, at.sub("ignore"))
 	}
 	d.checkPairs(c)
+	d.checkAPI(c)
 }
 
 // endpoint is the system that a flow names; nil where it cannot be checked on.

@@ -22,6 +22,7 @@ type Config struct {
 	Retention time.Duration // of the timeline
 	Zone      *time.Location
 	Log       Log
+	API       *API      // nil for none
 	Systems   []*System // in the order of the file
 	Flows     []*Flow
 	Pairs     []*Pair // two flows each
@@ -104,6 +105,7 @@ type Flow struct {
 	Deletes   Brake
 	Drift     Drift
 	Pages     lockstep.Limit
+	Hook      *Hook // nil: no signed notices
 }
 
 // Identity tells whether the flow has no mapping: every field goes as it is.

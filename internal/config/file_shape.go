@@ -24,6 +24,8 @@ var fileShape = object[Config]{fields: []field[Config]{
 	at("zone", zone, func(c *Config) **time.Location { return &c.Zone },
 		"the time zone of cron expressions and windows, where a flow has none of its own; `Local` is the machine's", standard("UTC")),
 	at("log", logShape, func(c *Config) *Log { return &c.Log }, "what is logged, and how"),
+	at("api", shape[*API](apiShape), func(c *Config) **API { return &c.API },
+		"the HTTP API of `lockstep run`: webhooks, pushed and pulled records, runs; absent, nothing listens"),
 	at("systems", shape[[]*System](systemsShape{}), func(c *Config) *[]*System { return &c.Systems },
 		"the systems, by names of your choice", required),
 	at("flows", shape[[]*Flow](flowsShape{}), func(c *Config) *[]*Flow { return &c.Flows },

@@ -278,6 +278,8 @@ var flowShape = object[flowPlan]{
 				"`hold` captures and delivers nothing until `lockstep resume FLOW` accepts it; `map`, for a flow without `map`, takes up new fields by itself; "+
 				"`stop` does nothing at all until then", standard("warn")),
 		at("pages", pagesShape, func(f *flowPlan) *lockstep.Limit { return &f.Pages }, "how much is read at once"),
+		at("hook", shape[*Hook](hookShape), func(f *flowPlan) **Hook { return &f.Hook },
+			"takes signed notices at `POST /hooks/FLOW`, beside the tracker; needs `api`"),
 	},
 }
 

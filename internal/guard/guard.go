@@ -47,8 +47,8 @@ func New(sys lockstep.System, rules Rules) *Guard {
 // System is what is guarded: for what is neither reading nor writing (Streams, Create, Examine, Install, Close).
 func (g *Guard) System() lockstep.System { return g.sys }
 
-// Source is the system as a source; false where it cannot be read whole. It is a lockstep.Source, an Acker and a
-// Waiter if the system is one.
+// Source is the system as a source; false where it cannot be read whole. It is a lockstep.Source, an Acker, a Waiter and
+// a Hinter if the system is one.
 func (g *Guard) Source() (lockstep.Scanner, bool) {
 	base, ok := g.sys.(lockstep.Scanner)
 	if !ok {
@@ -62,23 +62,49 @@ func (g *Guard) Source() (lockstep.Scanner, bool) {
 	s := source{scan, src}
 	acker, acks := g.sys.(lockstep.Acker)
 	waiter, waits := g.sys.(lockstep.Waiter)
+	// Hints go by no limit: a notice that names its records costs the system nothing, and the sender waits.
+	hints, hears := g.sys.(lockstep.Hinter)
 	switch {
+	case acks && waits && hears:
+		return struct {
+			source
+			lockstep.Acker
+			lockstep.Waiter
+			lockstep.Hinter
+		}{s, acker, waiter, hints}, true
 	case acks && waits:
 		return struct {
 			source
 			lockstep.Acker
 			lockstep.Waiter
 		}{s, acker, waiter}, true
+	case acks && hears:
+		return struct {
+			source
+			lockstep.Acker
+			lockstep.Hinter
+		}{s, acker, hints}, true
 	case acks:
 		return struct {
 			source
 			lockstep.Acker
 		}{s, acker}, true
+	case waits && hears:
+		return struct {
+			source
+			lockstep.Waiter
+			lockstep.Hinter
+		}{s, waiter, hints}, true
 	case waits:
 		return struct {
 			source
 			lockstep.Waiter
 		}{s, waiter}, true
+	case hears:
+		return struct {
+			source
+			lockstep.Hinter
+		}{s, hints}, true
 	}
 	return s, true
 }

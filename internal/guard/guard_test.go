@@ -34,8 +34,8 @@ func TestAssertions(t *testing.T) {
 		lockstep.Target
 	}
 	for name, c := range map[string]struct {
-		sys                                         lockstep.System
-		scan, source, ack, wait, target, tscan, cfm bool
+		sys                                               lockstep.System
+		scan, source, ack, wait, hint, target, tscan, cfm bool
 	}{
 		"nothing": {sys: bare{}},
 		"scanner": {sys: reads{}, scan: true},
@@ -54,6 +54,26 @@ func TestAssertions(t *testing.T) {
 			lockstep.Acker
 			lockstep.Waiter
 		}{}, scan: true, source: true, ack: true, wait: true},
+		"hints": {sys: struct {
+			feeds
+			lockstep.Hinter
+		}{}, scan: true, source: true, hint: true},
+		"acks and hints": {sys: struct {
+			feeds
+			lockstep.Acker
+			lockstep.Hinter
+		}{}, scan: true, source: true, ack: true, hint: true},
+		"waits and hints": {sys: struct {
+			feeds
+			lockstep.Waiter
+			lockstep.Hinter
+		}{}, scan: true, source: true, wait: true, hint: true},
+		"acks, waits and hints": {sys: struct {
+			feeds
+			lockstep.Acker
+			lockstep.Waiter
+			lockstep.Hinter
+		}{}, scan: true, source: true, ack: true, wait: true, hint: true},
 		"confirms": {sys: struct {
 			writes
 			lockstep.Confirmer
@@ -65,12 +85,13 @@ func TestAssertions(t *testing.T) {
 		_, source := s.(lockstep.Source)
 		_, ack := s.(lockstep.Acker)
 		_, wait := s.(lockstep.Waiter)
+		_, hint := s.(lockstep.Hinter)
 		to, target := g.Target()
 		_, tscan := to.(lockstep.Scanner)
 		_, cfm := to.(lockstep.Confirmer)
-		got := [7]bool{scan, source, ack, wait, target, tscan, cfm}
-		if want := [7]bool{c.scan, c.source, c.ack, c.wait, c.target, c.tscan, c.cfm}; got != want {
-			t.Errorf("%s: scanner, source, acker, waiter, target, scanning target, confirmer are %v, want %v", name, got, want)
+		got := [8]bool{scan, source, ack, wait, hint, target, tscan, cfm}
+		if want := [8]bool{c.scan, c.source, c.ack, c.wait, c.hint, c.target, c.tscan, c.cfm}; got != want {
+			t.Errorf("%s: scanner, source, acker, waiter, hinter, target, scanning target, confirmer are %v, want %v", name, got, want)
 		}
 	}
 }

@@ -17,4 +17,6 @@ const (
 	Socket  = "socket"
 	Store   = "store"
 	Version = "version"
+	Address = "address" // of the HTTP API
+	Request = "request" // the id of one of the HTTP API
 )

@@ -1,0 +1,69 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/api"
+	"github.com/lockstep-sync/lockstep/internal/config"
+	"github.com/lockstep-sync/lockstep/internal/logging"
+)
+
+// outside is the house as those see it who come over HTTP.
+type outside struct {
+	*House
+	ears *ears
+}
+
+// answerOutside listens as `api` says, and answers until ctx ends; serve is nil where there is no `api`.
+func (h *House) answerOutside(ctx context.Context) (serve func(), err error) {
+	if h.cfg.API == nil {
+		return nil, nil
+	}
+	var where net.ListenConfig
+	l, err := where.Listen(ctx, "tcp", h.cfg.API.Listen)
+	if err != nil {
+		f := lockstep.Faultf(lockstep.CodeConfig, "the HTTP API cannot listen: %w", err)
+		f.Next = "Free the address, or change `api.listen`."
+		return nil, f
+	}
+	out := &outside{House: h, ears: newEars()}
+	srv := api.New(h.cfg, out, api.Bounds{}, h.log)
+	h.log.Info("the HTTP API answers", logging.Address, AddressOf(h.cfg.API, l.Addr().String()))
+	if h.cfg.API.Open() && h.cfg.API.TLS == nil {
+		h.log.Warn("the HTTP API can be reached from other machines without TLS: tokens and records travel in clear", logging.Address, h.cfg.API.Listen)
+	}
+	return func() {
+		if err := srv.Serve(ctx, l); err != nil {
+			h.log.Error("the HTTP API does not answer any more", logging.Err, err)
+		}
+		if err := out.ears.close(); err != nil {
+			h.log.Warn("closing a system", logging.Err, h.clean(err))
+		}
+	}, nil
+}
+
+// AddressOf is where an API is reached that listens at an address.
+func AddressOf(a *config.API, listen string) string {
+	if a.TLS != nil {
+		return "https://" + listen
+	}
+	return "http://" + listen
+}
+
+// hintsAtOnce is how many hints go into one transaction: a folder that moved can touch any number of records.
+const hintsAtOnce = 5000
+
+// Notice has the records looked at that a notice tells of. What is known of them is durable also where it fails: a
+// notice that comes again does no harm.
+func (o *outside) Notice(ctx context.Context, flow string, body []byte) (int, error) {
+	keys, err := o.keysOf(ctx, flow, body)
+	for from := 0; from < len(keys); from += hintsAtOnce {
+		if e := o.store.Hint(ctx, flow, keys[from:min(from+hintsAtOnce, len(keys))]); e != nil {
+			return 0, o.clean(lockstep.FaultOf(fmt.Errorf("keep the hints: %w", e)).On(lockstep.About{Flow: flow}))
+		}
+	}
+	return len(keys), o.clean(err)
+}

@@ -1,0 +1,57 @@
+<?php
+
+declare(strict_types=1);
+
+// A process that saves: saver.php '<json>'. It goes the whole way of the bundle, from Pimcore's event on.
+//   settings      as of Notifier
+//   from, to      ids to save
+//   class         of the objects; Product where absent
+//   transaction   true: all in one that is never closed; a number: each is open for so many saves
+//   pause_us      microseconds to wait after each save
+//   stay          after the saves wait for a line on stdin before the end
+//   send          no saves: what `lockstep:send` does
+// At the end it prints one line of JSON: saves, slowest (seconds), log.
+
+require __DIR__.'/bootstrap.php';
+
+use Lockstep\PimcoreBundle\Core\Notifier;
+use Lockstep\PimcoreBundle\EventListener\ElementListener;
+use Lockstep\PimcoreBundle\Tests\FakeEvent;
+use Lockstep\PimcoreBundle\Tests\FakeObject;
+use Lockstep\PimcoreBundle\Tests\Lines;
+
+$job = json_decode($argv[1], true, 16, JSON_THROW_ON_ERROR);
+$log = new Lines();
+$open = false;
+$notifier = new Notifier($job['settings'], $log, static function () use (&$open): bool {
+    return $open;
+});
+if ($job['send'] ?? false) {
+    $out = ['log' => $log->lines];
+    foreach ($notifier->send() as $name => $report) {
+        $out['reports'][$name] = ['sent' => $report->sent, 'waiting' => $report->waiting, 'why' => $report->why];
+    }
+    echo json_encode($out), "\n";
+    exit(0);
+}
+$listener = new ElementListener($notifier);
+$span = $job['transaction'] ?? false;
+$slowest = 0.0;
+for ($id = $job['from'], $n = 0; $id <= $job['to']; ++$id, ++$n) {
+    $open = true === $span || (is_int($span) && 0 !== ($n + 1) % $span);
+    $start = microtime(true);
+    $listener->onElement(new FakeEvent(new FakeObject($id, "/Products/p-$id", $job['class'] ?? 'Product')), 'pimcore.dataobject.postUpdate');
+    $slowest = max($slowest, microtime(true) - $start);
+    if (isset($job['pause_us'])) {
+        usleep($job['pause_us']);
+    }
+}
+$open = true === $span;
+if ($job['stay'] ?? false) {
+    echo "saved\n";
+    fgets(STDIN);
+}
+register_shutdown_function(static function () use ($n, $slowest, $log): void {
+    echo json_encode(['saves' => $n, 'slowest' => round($slowest, 4), 'log' => $log->lines]), "\n";
+});
+$listener->onEnd(); // as kernel.terminate and console.terminate do

@@ -78,8 +78,14 @@ func coerceScalar(name string, v any) (any, string) {
 		}
 		return nil, "Boolean cannot represent a non boolean value"
 	}
-	if t, ok := v.(string); ok {
-		return t, ""
+	switch v := v.(type) {
+	case string:
+		return v, ""
+	case json.Number:
+		if name == "DateScalar" {
+			f, _ := v.Float64()
+			return f, ""
+		}
 	}
 	return nil, name + " cannot represent a non string value"
 }

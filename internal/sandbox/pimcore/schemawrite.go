@@ -1,6 +1,10 @@
 package pimcore
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 const inputTypes = `
 input ElementTag { id: Int name: String }
@@ -11,6 +15,7 @@ input ImageInput { id: Int }
 input ImageGalleryInput { replace: Boolean images: [ImageInput] }
 input LinkInput { text: String path: String target: String anchor: String title: String accesskey: String rel: String class: String attributes: String tabindex: String parameters: String }
 input AssetInput { data: String }
+scalar DateScalar
 type DeleteResult { success: Boolean message: String }
 type FolderResult { success: Boolean message: String id: Int }
 type AssetResult { success: Boolean message: String assetData: asset }
@@ -61,7 +66,12 @@ func (b *sdl) input(c *class) {
 		b.line("input %sInput_%s { replace: Boolean items: %sInput_%s_items }", c.Name, f.Name, c.Name, f.Name)
 	}
 	b.line("input Update%sInput {", upperFirst(c.Name))
-	b.line("  tags: [ElementTag] key: String published: Boolean") // tags: always the element's, whatever the class calls so
+	b.line("  tags: [ElementTag]") // always the element's, whatever the class calls so
+	for _, col := range []string{"key: String", "published: Boolean"} {
+		if !slices.Contains(b.o.HideColumns, col[:strings.IndexByte(col, ':')]) {
+			b.line("  %s", col)
+		}
+	}
 	for _, f := range c.order {
 		if t := inputType(c, f); t != "" && !b.hidden(c, f) && f.Name != "tags" && f.Name != "key" && f.Name != "published" {
 			b.line("  %s: %s", f.Name, t)
@@ -82,6 +92,8 @@ func inputType(c *class, f *field) string {
 		return "Int"
 	case Checkbox, BooleanSelect:
 		return "Boolean"
+	case Date, Datetime:
+		return "DateScalar" // unix seconds as number or text, or a text for strtotime
 	case Multiselect:
 		return "[String]"
 	case QuantityValue:

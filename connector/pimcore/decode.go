@@ -58,6 +58,9 @@ func wrongValue(format string, args ...any) error { return &valueError{fmt.Sprin
 // value makes the value at c. With a valueError, c stands anywhere in it; other errors are those of the JSON.
 func (s *shape) value(c *cursor) (value.Value, error) {
 	if c.null() {
+		if s.op == opList || s.op == opLeaf && s.typ.Kind == value.ListType {
+			return value.List(), nil // an empty list comes as [] or as null, as it was written last
+		}
 		return value.Null, nil
 	}
 	switch s.op {

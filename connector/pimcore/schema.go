@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/lockstep-sync/lockstep"
 )
@@ -84,6 +85,9 @@ func inputType(class string) string { return "Update" + class + "Input" }
 type schema struct {
 	types   *types
 	classes map[string]*class
+	// plans are kept, so that all pages of a read share their names; filterable is which relations the endpoint filters
+	// by.
+	plans, filterable sync.Map
 }
 
 // class is a class of the endpoint: a stream.
@@ -137,12 +141,8 @@ func (s *System) forget() {
 }
 
 // class is a stream's class.
-func (s *System) class(ctx context.Context, stream string) (*class, error) {
-	known, err := s.schema(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c := known.classes[stream]
+func (k *schema) class(stream string) (*class, error) {
+	c := k.classes[stream]
 	if c == nil {
 		return nil, lockstep.Faultf(lockstep.CodeNoStream, "the endpoint has no class %q", stream).On(lockstep.About{Stream: stream})
 	}

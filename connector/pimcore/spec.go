@@ -74,6 +74,7 @@ func classSettings() []lockstep.Setting {
 		{Name: "parent", Type: lockstep.TextSetting, Help: "Target: the folder in which new objects are made, such as /Products."},
 		{Name: "object_key", Type: lockstep.TextSetting, Default: "key", Help: "Target: the field whose text becomes a new object's key in its folder."},
 		{Name: "variants", Type: lockstep.BoolSetting, Default: true, Help: "Read variants, too."},
+		{Name: "inherits", Type: lockstep.BoolSetting, Default: true, Help: "Objects show their parent's values where their own are empty, so that a notice about an object is one about all below it."},
 		{Name: "relations", Type: lockstep.TextSetting, Default: keepHidden, Choices: []string{keepHidden, parkHidden, clearHidden},
 			Help: "What to do with a relation of which an end cannot be seen, because it is unpublished or not permitted: keep what the target has, park the record, or clear it as it reads."},
 		{Name: "fields", Type: lockstep.NamedSetting, Help: "Fields by path, such as `name_de: name@de`, `weight: weight.value`, `category_codes: categories[].code`, with a type behind it where " +
@@ -100,6 +101,7 @@ type classConf struct {
 	parent    string
 	objectKey string
 	variants  bool
+	inherits  bool
 	relations string
 	fields    []fieldConf // by alias
 }
@@ -113,7 +115,7 @@ type fieldConf struct {
 }
 
 // plainClass is a class of which the settings say nothing.
-var plainClass = classConf{key: "id", objectKey: "key", variants: true, relations: keepHidden}
+var plainClass = classConf{key: "id", objectKey: "key", variants: true, inherits: true, relations: keepHidden}
 
 func (c *conf) class(name string) classConf {
 	if set, ok := c.classes[name]; ok {
@@ -192,8 +194,10 @@ func readClass(name string, s lockstep.Settings) (classConf, error) {
 		}
 	}
 	c.parent = s.Text("parent")
-	if v, set := s["variants"].(bool); set {
-		c.variants = v
+	for into, setting := range map[*bool]string{&c.variants: "variants", &c.inherits: "inherits"} {
+		if v, set := s[setting].(bool); set {
+			*into = v
+		}
 	}
 	if !slices.Contains([]string{keepHidden, parkHidden, clearHidden}, c.relations) {
 		return c, fmt.Errorf("relations: %q is none of keep, park, clear", c.relations)

@@ -20,10 +20,11 @@ type System struct {
 	conf   *conf
 	client *client
 	held   holder
+	speaks dialectHolder
 }
 
 func newSystem(c *conf, o httpkit.Options, key string) *System {
-	return &System{conf: c, client: newClient(c.url, key, o, rand.Text()[:8]), held: newHolder()}
+	return &System{conf: c, client: newClient(c.url, key, o, rand.Text()[:8]), held: newHolder(), speaks: newDialectHolder()}
 }
 
 // Close lets go of the connections.

@@ -69,6 +69,10 @@ const (
 	CodeHidden        Code = "LS-HIDDEN"
 	CodeRequest       Code = "LS-REQUEST"
 	CodeCrowded       Code = "LS-CROWDED"
+	CodeLease         Code = "LS-LEASE"
+	CodeUnsettled     Code = "LS-UNSETTLED"
+	CodePullRetry     Code = "LS-PULL-RETRY"
+	CodePullFailed    Code = "LS-PULL-FAILED"
 )
 
 // Codes is the table of all codes.
@@ -128,6 +132,10 @@ var Codes = []CodeInfo{
 	{CodeHidden, Invalid, "a record refers to something that cannot be seen", "Publish what it refers to, or let the login see it; `lockstep parked retry` then reads the record again."},
 	{CodeRequest, Invalid, "a request of the HTTP API cannot be understood", "Compare it with docs/api.md; `/openapi.yaml` says it to programs."},
 	{CodeCrowded, Throttled, "more requests at once than the HTTP API takes", "Send it again after the time in Retry-After, and fewer at a time."},
+	{CodeLease, Invalid, "a lease is not known, or has ended", "Lease again: what was not settled is handed out again, with the same id."},
+	{CodeUnsettled, Transient, "a record was handed out and not settled in time", "Nothing to do: it is handed out again, with the same id; if it persists, look at the program that pulls."},
+	{CodePullRetry, Transient, "the program that pulls asks for another try", "Nothing to do: it is handed out again; if it persists, read the program's words."},
+	{CodePullFailed, Invalid, "the program that pulls could not take the record", "Read the program's words and mend the record or the program, then `lockstep parked retry`."},
 	{CodeTooManyFailed, Invalid, "records failed and wait for a person", "Look at `lockstep parked`, mend the cause, then `lockstep parked retry`."},
 }
 

@@ -46,6 +46,7 @@ type Stream struct {
 	DependsOn    []string      // streams that this one refers to (foreign keys)
 	TrackFields  []string      // fields that look like a "last modified" time, best first: what init proposes
 	CaseFoldText bool          // texts are compared without regard to letter case: match by Find folds, too
+	Pulled       bool          // the system takes its writes itself: nothing is applied to it, and nothing is looked up in it
 }
 
 // Field is the field of that name, or nil.
@@ -70,6 +71,7 @@ const (
 	Trigger   Tracker = "trigger"   // a change table that triggers fill; Ack empties it
 	Log       Tracker = "log"       // the database's own log; Ack lets go of it
 	Snapshot  Tracker = "snapshot"  // a full read
+	Push      Tracker = "push"      // the source sends its records itself; it cannot be read
 )
 
 // Track says how the changes of a stream are found.

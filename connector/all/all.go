@@ -4,6 +4,7 @@ package all
 
 import (
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/api"
 	"github.com/lockstep-sync/lockstep/connector/file"
 	"github.com/lockstep-sync/lockstep/connector/memory"
 	"github.com/lockstep-sync/lockstep/connector/mysql"
@@ -15,6 +16,7 @@ import (
 // All is every connector, by the names of their kinds.
 func All() []lockstep.Connector {
 	return []lockstep.Connector{
+		api.Connector,
 		file.Connector,
 		memory.Connector,
 		mysql.Connector,

@@ -155,6 +155,9 @@ func (e *Engine) Pilot(ctx context.Context, flow string, keys []lockstep.Key, sa
 	if f.Held != nil {
 		return lockstep.Run{}, f.Held
 	}
+	if err := f.canRead("a pilot"); err != nil {
+		return lockstep.Run{}, err
+	}
 	if sample > 0 {
 		more, err := e.worker(f, 0).sample(ctx, sample)
 		if err != nil {

@@ -64,6 +64,16 @@ func (w *worker) process(ctx context.Context, items []*item) (unlock func(), err
 	if w.flow.Back != nil {
 		return w.processPair(ctx, items)
 	}
+	free, err := w.prepareLeased(ctx, items, w.lock)
+	if err != nil {
+		return free, err
+	}
+	found, err := w.bring(ctx, items)
+	return func() { found(); free() }, err
+}
+
+// prepareLeased takes leased items through the stages up to the locks of their target records, which lock takes.
+func (w *worker) prepareLeased(ctx context.Context, items []*item, lock func([]*item, func(*item)) func()) (unlock func(), err error) {
 	unlock = func() {}
 	w.refresh(ctx, items)
 	moves := w.flow.state.moves.Load()
@@ -79,8 +89,7 @@ func (w *worker) process(ctx context.Context, items []*item) (unlock func(), err
 			it.target = it.link.End(w.flow.Side.Other()).Key
 		}
 	}
-	free := w.lock(live(items), w.later)
-	unlock = free
+	unlock = lock(live(items), w.later)
 	if w.flow.state.moves.Load() != moves { // links were changed between our look at them and the locks
 		if err := w.links(ctx, live(items)); err != nil {
 			return unlock, err
@@ -92,8 +101,7 @@ func (w *worker) process(ctx context.Context, items []*item) (unlock func(), err
 			}
 		}
 	}
-	found, err := w.bring(ctx, items)
-	return func() { found(); free() }, err
+	return unlock, nil
 }
 
 // later puts an item off that another writer keeps from being written.

@@ -93,10 +93,14 @@ type Flow struct {
 	Shared *image.Shape
 
 	state flowState
+	pulls pulls // of a target that pulls
 }
 
 // delta tells whether the flow has a tracker that a feed follows.
 func (f *Flow) delta() bool { return f.Feed != "" }
+
+// pushed tells whether the flow's source sends its records itself. It cannot be read.
+func (f *Flow) pushed() bool { return f.Read.Track.By == lockstep.Push }
 
 // about is what faults of this flow are about.
 func (f *Flow) about(key lockstep.Key) lockstep.About {

@@ -73,6 +73,12 @@ func (e *Engine) Full(ctx context.Context, flow string, opt FullOptions) (lockst
 	if f.Held != nil {
 		return lockstep.Run{}, f.Held
 	}
+	if err := f.canRead("a full sync"); err != nil {
+		return lockstep.Run{}, err
+	}
+	if opt.Deep && f.To.Pulled {
+		return lockstep.Run{}, f.pulledFault("a deep full sync")
+	}
 	if e.opt.Ready != nil {
 		if err := e.opt.Ready(ctx, flow); err != nil {
 			return lockstep.Run{}, err

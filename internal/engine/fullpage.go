@@ -173,6 +173,12 @@ func (r *fullRun) bringPage(ctx context.Context, p *pageInHand) error {
 		return r.bringPair(ctx, p, hint)
 	}
 	items := live(p.items)
+	if r.flow.To.Pulled { // nobody may ask for them for long: they go by the queue, and are read again when somebody does
+		for _, it := range items {
+			hint(it)
+		}
+		return nil
+	}
 	if len(items) == 0 {
 		return nil
 	}

@@ -41,6 +41,9 @@ func (e *Engine) Plan(ctx context.Context, flow string, opt PlanOptions) (lockst
 	if err != nil {
 		return lockstep.Run{}, err
 	}
+	if err := f.canRead("a plan"); err != nil {
+		return lockstep.Run{}, err
+	}
 	linked, maxID, err := e.store.CountLinks(ctx, f.Name)
 	if err != nil {
 		return lockstep.Run{}, err

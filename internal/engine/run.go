@@ -17,7 +17,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer wg.Wait()
 	defer stop() // where a flow cannot start, the others end
 	for _, fd := range e.feeds {
-		wg.Go(func() { e.captureLoop(ctx, fd) })
+		if fd.read.Track.By != lockstep.Push {
+			wg.Go(func() { e.captureLoop(ctx, fd) })
+		}
 	}
 	for _, f := range e.flows {
 		row, err := e.startDelta(ctx, f)
@@ -25,10 +27,15 @@ func (e *Engine) Run(ctx context.Context) error {
 			return err
 		}
 		delivering := new(sync.WaitGroup)
-		for range max(1, f.Concurrency) {
+		for range f.workers() {
 			delivering.Go(func() { e.deliverLoop(ctx, f, row.ID) })
 		}
-		wg.Go(func() { e.scheduleLoop(ctx, f) })
+		if f.To.Pulled {
+			delivering.Go(func() { e.pullLoop(ctx, f, row.ID) })
+		}
+		if !f.pushed() {
+			wg.Go(func() { e.scheduleLoop(ctx, f) })
+		}
 		wg.Go(func() { e.keepDelta(ctx, f, row, delivering.Wait) })
 	}
 	wg.Go(func() { e.pruneLoop(ctx) })

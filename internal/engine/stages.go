@@ -39,6 +39,8 @@ func (w *worker) refresh(ctx context.Context, items []*item) {
 		switch {
 		case it.change.Fault != nil:
 			w.fail(it, it.change.Fault)
+		case w.flow.pushed():
+			w.believe(it)
 		case it.change.Hint || it.change.Op == lockstep.Delete || w.lacks(it):
 			asked = append(asked, it)
 		}
@@ -234,6 +236,7 @@ func (w *worker) compare(items []*item) {
 			} else if end.Digest == outside {
 				it.done("filtered")
 			}
+		case w.flow.To.Pulled && it.delivery.Tried: // it may have been made: whoever pulls knows what came of this source key
 		case it.blind() && w.flow.Back == nil: // law 5; in a pair the flow back brings what was made
 			if !w.guess(it) {
 				w.blindFault(it)
@@ -266,6 +269,9 @@ func (w *worker) lookups(items []*item) {
 // lookAt reads the target's records of the items that ask for it, by key where it is known, else by match fields.
 // What is level is closed; what cannot be looked at, parked.
 func (w *worker) lookAt(ctx context.Context, items []*item) {
+	if w.flow.To.Pulled { // it cannot be looked at: what was tried is handed out again
+		return
+	}
 	var byKey, byMatch []*item
 	for _, it := range items {
 		if !it.look {
@@ -468,6 +474,10 @@ func (w *worker) evictHeld(ctx context.Context, held []*item, owners []lockstep.
 	if len(held) == 0 {
 		return
 	}
+	if w.flow.pushed() {
+		w.evictPushed(ctx, held, owners)
+		return
+	}
 	keys := make([]lockstep.Key, len(held))
 	for i := range owners {
 		keys[i] = owners[i].End(w.flow.Side).Key
@@ -490,6 +500,11 @@ func (w *worker) evictHeld(ctx context.Context, held []*item, owners []lockstep.
 	for _, r := range found {
 		there[r.Key] = true
 	}
+	w.decideHeld(held, owners, there)
+}
+
+// decideHeld takes claimed records from owners that are not there any more.
+func (w *worker) decideHeld(held []*item, owners []lockstep.Link, there map[lockstep.Key]bool) {
 	for i, it := range held {
 		owner := owners[i]
 		switch {

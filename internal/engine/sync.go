@@ -46,7 +46,7 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 		return lockstep.Run{}, err
 	}
 	if f.Held != nil { // what changes is captured all the same
-		if f.delta() && !full {
+		if f.delta() && !full && !f.pushed() {
 			_, err = e.captureAll(ctx, f)
 		}
 		return lockstep.Run{}, errors.Join(f.Held, err)
@@ -81,7 +81,7 @@ func (e *Engine) captureWhileDelivering(ctx context.Context, f *Flow, run int64)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	for range max(1, f.Concurrency) {
+	for range f.workers() {
 		wg.Go(func() {
 			if err := e.drainLoop(work, f, run, func() {}); err != nil {
 				e.log.Debug("delivery stopped while capturing", "flow", f.Name, "err", err)
@@ -96,6 +96,9 @@ func (e *Engine) captureWhileDelivering(ctx context.Context, f *Flow, run int64)
 func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool, error) {
 	if opt.Full || !f.delta() {
 		return true, nil
+	}
+	if f.pushed() {
+		return false, nil
 	}
 	if at, _, err := e.store.Checkpoint(ctx, f.Feed); err != nil || at == nil {
 		return true, err
@@ -122,6 +125,9 @@ func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool,
 func (e *Engine) captureAll(ctx context.Context, f *Flow) (int64, error) {
 	const tries = 3
 	var total int64
+	if f.pushed() { // what came is in the queue
+		return 0, nil
+	}
 	for ends, failures := 0, 0; ends < 2; {
 		n, more, err := e.capture(ctx, e.feeds[f.Feed])
 		total += int64(n)
@@ -165,6 +171,9 @@ func (e *Engine) drain(ctx context.Context, flows []string, rows []lockstep.Run,
 			continue
 		}
 		before[i] = f.state.snapshot()
+		if f.To.Pulled { // it is emptied by whoever pulls
+			continue
+		}
 		active = append(active, f)
 		work, giveUp := context.WithCancel(work)
 		defer giveUp()

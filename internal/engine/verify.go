@@ -44,6 +44,12 @@ func (e *Engine) Verify(ctx context.Context, flow string, opt VerifyOptions) (lo
 	if opt.Repair && f.Held != nil {
 		return lockstep.Run{}, f.Held
 	}
+	if err := f.canRead("a verify"); err != nil {
+		return lockstep.Run{}, err
+	}
+	if f.To.Pulled {
+		return lockstep.Run{}, f.pulledFault("a verify")
+	}
 	scanner, ok := f.Target.(lockstep.Scanner)
 	if !ok {
 		return lockstep.Run{}, lockstep.Faultf(lockstep.CodeCannot, "system %s cannot be read whole, so it cannot be verified", f.TargetSystem).On(f.about(""))

@@ -39,6 +39,8 @@ func (s *Server) routes() {
 	s.huma.UseMiddleware(s.gate)
 	s.mux.HandleFunc("POST /hooks/{flow}", s.takeNotice)
 	s.hookOperation()
+	s.runOperations()
+	s.flowOperations()
 	s.pages()
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/time/rate"
 
+	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/config"
 	"github.com/lockstep-sync/lockstep/internal/webhook"
 )
@@ -25,6 +26,11 @@ type House interface {
 	// Notice takes a notice of a flow's source and answers how many records will be looked at, once that is durable.
 	// A fault of CodeNotice says that the notice makes no sense, any other that it is to be sent again.
 	Notice(ctx context.Context, flow string, body []byte) (keys int, err error)
+	// StartRun starts a run that outlives ctx. With CodeBusy it is the run that is under way.
+	StartRun(ctx context.Context, flow string, ask RunAsk) (Run, error)
+	Runs(ctx context.Context, q lockstep.RunQuery) ([]Run, error)
+	Status(ctx context.Context, flows []string) ([]Status, error)
+	Stories(ctx context.Context, flow string, key lockstep.Key) ([]Story, error)
 }
 
 // Bounds keep one who asks too much, or too slowly, from harming the others. Zero parts are the defaults.
@@ -50,7 +56,8 @@ type Server struct {
 	api    *config.API
 	tokens []token
 	hooks  map[string]hook
-	known  map[string]bool // the flows there are
+	flows  []string        // in the order of the configuration
+	known  map[string]bool // the same
 	nobody hook            // for flows that take no signed notices
 
 	mux      *http.ServeMux
@@ -82,6 +89,7 @@ func New(cfg *config.Config, house House, bounds Bounds, log *slog.Logger) *Serv
 		s.tokens = append(s.tokens, tokenOf(t))
 	}
 	for _, f := range cfg.Flows {
+		s.flows = append(s.flows, f.Name)
 		s.known[f.Name] = true
 		if f.Hook != nil {
 			h := hook{window: f.Hook.Window}

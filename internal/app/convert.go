@@ -55,7 +55,7 @@ func entryOf(e *lockstep.Entry, whole bool, mask func(string) string) *Entry {
 		NotBefore: moment(e.NotBefore), Tried: e.Tried, Fault: faultOf(e.Fault, mask),
 	}
 	if e.For != nil {
-		out.For = &Ref{e.For.Flow, e.For.Key}
+		out.For = &Ref{Flow: e.For.Flow, Key: e.For.Key}
 	}
 	if whole && e.Change.Record.Fields.Len() > 0 {
 		out.Fields = value.AppendFields(nil, e.Change.Record.Fields)
@@ -103,7 +103,7 @@ func conflictOf(c *lockstep.Clash, cfg *config.Config, flow string) *Conflict {
 	for _, name := range names.List() {
 		lost, _ := c.Lost.Get(name)
 		kept, _ := c.Kept.Get(name)
-		diff := LostDiff{name, value.AppendJSON(nil, lost), value.AppendJSON(nil, kept)}
+		diff := LostDiff{Field: name, Lost: value.AppendJSON(nil, lost), Kept: value.AppendJSON(nil, kept)}
 		if !bytes.Equal(diff.Lost, diff.Kept) {
 			out.Fields = append(out.Fields, diff)
 		}
@@ -140,8 +140,8 @@ func faultIn(err error, f *lockstep.Fault, mask func(string) string) *Fault {
 	}
 }
 
-// fault is a shown fault as an error again: what a daemon said.
-func (f *Fault) fault() *lockstep.Fault {
+// toldFault is a shown fault as an error again: what a daemon said.
+func toldFault(f *Fault) *lockstep.Fault {
 	out := lockstep.NewFault(f.Code, errors.New(f.Message))
 	for kind, row := range lockstep.FaultKinds {
 		if row.Name == f.Kind {

@@ -15,13 +15,18 @@ import (
 
 // Do answers a request. See Runner.
 func (h *House) Do(ctx context.Context, req Request, emit func(Event) error) error {
+	return h.do(ctx, req, emit, nil)
+}
+
+// do is Do. began, where it is given, is told of a sync's runs as they begin.
+func (h *House) do(ctx context.Context, req Request, emit func(Event) error, began func(lockstep.Run)) error {
 	flows, err := h.flowsOf(req.Flows)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	d := &doing{House: h, req: req, flows: flows, out: emit, cancel: cancel}
+	d := &doing{House: h, req: req, flows: flows, out: emit, began: began, cancel: cancel}
 	answer := map[Do]func(context.Context) error{
 		DoStatus: d.status, DoSync: d.sync, DoPlan: d.plan, DoApply: d.apply, DoVerify: d.verify, DoExplain: d.explain,
 		DoQueue: d.queue, DoParked: d.parked, DoRetry: d.retry, DoDiscard: d.discard, DoRuns: d.runs, DoResume: d.resume,
@@ -43,6 +48,7 @@ type doing struct {
 	req    Request
 	flows  []*config.Flow
 	out    func(Event) error
+	began  func(lockstep.Run)
 	cancel context.CancelCauseFunc
 
 	mu     sync.Mutex // one event at a time

@@ -146,7 +146,7 @@ func (d *doing) runsOf(ctx context.Context, ids map[int64]bool) ([]Run, error) {
 
 // waitsFor names both ends of what an entry waits for, and how that stands itself.
 func (d *doing) waitsFor(ctx context.Context, ref lockstep.Ref) (*WaitsFor, error) {
-	w := &WaitsFor{Ref: Ref{ref.Flow, ref.Key}}
+	w := &WaitsFor{Ref: Ref{Flow: ref.Flow, Key: ref.Key}}
 	f := d.cfg.Flow(ref.Flow)
 	if f == nil {
 		return w, nil

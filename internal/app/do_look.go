@@ -39,6 +39,9 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 	if b := d.built.Load(); b != nil {
 		s.Schema = b.drift.changes[f.Name]
 	}
+	if at := d.address.Load(); at != nil {
+		s.API = *at
+	}
 	if d.isRunning() {
 		s.State = "running"
 		if stopped := d.stopped(f.Name); stopped != nil {

@@ -19,7 +19,7 @@ func (d *doing) sync(ctx context.Context) error {
 	}
 	defer leave()
 	opt := engine.SyncOptions{
-		FullOptions: engine.FullOptions{AllowDeletes: d.req.AllowDeletes, Deep: d.req.Deep, Fresh: d.req.Fresh, Observe: d.progress},
+		FullOptions: engine.FullOptions{AllowDeletes: d.req.AllowDeletes, Deep: d.req.Deep, Fresh: d.req.Fresh, Observe: d.progress, Began: d.began},
 		Full:        d.req.Full || d.req.Deep || d.req.Fresh || d.req.AllowDeletes,
 	}
 	if len(d.req.Keys) > 0 || d.req.Sample > 0 {

@@ -38,6 +38,8 @@ type House struct {
 	watch *watch            // over schemas
 	told  map[string]string // what was last said of a flow's schema; the lock is held for writing
 
+	address atomic.Pointer[string] // of the HTTP API, while it answers
+
 	life    sync.Mutex
 	running bool
 	stop    context.CancelFunc
@@ -91,7 +93,7 @@ func (h *House) clean(err error) error {
 			continue
 		}
 		shown := faultIn(one, lockstep.FaultOf(one), h.mask)
-		out = append(out, shown.fault())
+		out = append(out, toldFault(shown))
 	}
 	if len(out) == 1 {
 		return out[0]

@@ -7,7 +7,6 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/api"
-	"github.com/lockstep-sync/lockstep/internal/config"
 	"github.com/lockstep-sync/lockstep/internal/logging"
 )
 
@@ -15,6 +14,17 @@ import (
 type outside struct {
 	*House
 	ears *ears
+	runs *runs
+}
+
+func (h *House) outside(ctx context.Context) *outside {
+	return &outside{House: h, ears: newEars(), runs: &runs{ctx: ctx, of: map[string]*underWay{}}}
+}
+
+// close ends what was begun, when nothing is asked for any more.
+func (o *outside) close() error {
+	o.runs.wg.Wait()
+	return o.clean(o.ears.close())
 }
 
 // answerOutside listens as `api` says, and answers until ctx ends; serve is nil where there is no `api`.
@@ -29,9 +39,14 @@ func (h *House) answerOutside(ctx context.Context) (serve func(), err error) {
 		f.Next = "Free the address, or change `api.listen`."
 		return nil, f
 	}
-	out := &outside{House: h, ears: newEars()}
+	out := h.outside(ctx)
 	srv := api.New(h.cfg, out, api.Bounds{}, h.log)
-	h.log.Info("the HTTP API answers", logging.Address, AddressOf(h.cfg.API, l.Addr().String()))
+	address := "http://" + l.Addr().String()
+	if h.cfg.API.TLS != nil {
+		address = "https://" + l.Addr().String()
+	}
+	h.address.Store(&address)
+	h.log.Info("the HTTP API answers", logging.Address, address)
 	if h.cfg.API.Open() && h.cfg.API.TLS == nil {
 		h.log.Warn("the HTTP API can be reached from other machines without TLS: tokens and records travel in clear", logging.Address, h.cfg.API.Listen)
 	}
@@ -39,18 +54,11 @@ func (h *House) answerOutside(ctx context.Context) (serve func(), err error) {
 		if err := srv.Serve(ctx, l); err != nil {
 			h.log.Error("the HTTP API does not answer any more", logging.Err, err)
 		}
-		if err := out.ears.close(); err != nil {
-			h.log.Warn("closing a system", logging.Err, h.clean(err))
+		h.address.Store(nil)
+		if err := out.close(); err != nil {
+			h.log.Warn("closing a system", logging.Err, err)
 		}
 	}, nil
-}
-
-// AddressOf is where an API is reached that listens at an address.
-func AddressOf(a *config.API, listen string) string {
-	if a.TLS != nil {
-		return "https://" + listen
-	}
-	return "http://" + listen
 }
 
 // hintsAtOnce is how many hints go into one transaction: a folder that moved can touch any number of records.

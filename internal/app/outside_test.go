@@ -13,6 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/memory"
 	"github.com/lockstep-sync/lockstep/internal/api"
@@ -49,9 +54,10 @@ flows:
 
 // client speaks to a house over HTTP.
 type client struct {
-	t    *testing.T
-	base string
-	http *http.Client
+	t      *testing.T
+	base   string
+	http   *http.Client
+	routes routers.Router // of the OpenAPI document that it serves
 }
 
 // outsideOf serves a house over HTTP until the test ends.
@@ -61,22 +67,61 @@ func outsideOf(t *testing.T, h *House, bounds api.Bounds) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &outside{House: h, ears: newEars()}
-	srv := api.New(h.cfg, out, bounds, h.log)
 	ctx, cancel := context.WithCancel(context.Background())
+	out := h.outside(ctx)
+	srv := api.New(h.cfg, out, bounds, h.log)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := errors.Join(srv.Serve(ctx, l), out.ears.close()); err != nil {
+		if err := errors.Join(srv.Serve(ctx, l), out.close()); err != nil {
 			t.Error(err)
 		}
 	})
-	c := &client{t, "http://" + l.Addr().String(), &http.Client{Transport: &http.Transport{}}}
+	c := &client{t: t, base: "http://" + l.Addr().String(), http: &http.Client{Transport: &http.Transport{}}}
 	t.Cleanup(func() {
 		c.http.CloseIdleConnections()
 		cancel()
 		wg.Wait()
 	})
+	if h.cfg.API.TLS != nil {
+		return c
+	}
+	doc, err := openapi3.NewLoader().LoadFromData([]byte(c.do("GET", "/openapi.json", "").body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.routes, err = legacy.NewRouter(doc); err != nil {
+		t.Fatal(err)
+	}
 	return c
+}
+
+// checked holds a request that went well, and every answer, against the OpenAPI document.
+func (c *client) checked(req *http.Request, body string, r reply) {
+	c.t.Helper()
+	if c.routes == nil || req.URL.RawPath != "" { // its router does not know %2F
+		return
+	}
+	route, params, err := c.routes.FindRoute(req)
+	if err != nil {
+		if r.status != http.StatusNotFound && r.status != http.StatusMethodNotAllowed && !strings.HasPrefix(req.URL.Path, "/docs") && !strings.HasPrefix(req.URL.Path, "/openapi") && req.URL.Path != "/healthz" {
+			c.t.Errorf("%s %s is not in the document: %v", req.Method, req.URL.Path, err)
+		}
+		return
+	}
+	again := req.Clone(c.t.Context())
+	again.Body = io.NopCloser(strings.NewReader(body))
+	in := &openapi3filter.RequestValidationInput{Request: again, PathParams: params, Route: route,
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true}}
+	if r.status < 300 && json.Valid([]byte(body)) {
+		if err := openapi3filter.ValidateRequest(c.t.Context(), in); err != nil {
+			c.t.Errorf("%s %s was taken, and is not as the document has it: %v", req.Method, req.URL.Path, err)
+		}
+	}
+	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: r.status, Header: r.header, Options: in.Options}
+	out.SetBodyBytes([]byte(r.body))
+	if err := openapi3filter.ValidateResponse(c.t.Context(), out); err != nil {
+		c.t.Errorf("%s %s is answered as the document does not have it: %v", req.Method, req.URL.Path, err)
+	}
 }
 
 // reply is an answer.
@@ -101,13 +146,14 @@ func (c *client) do(method, path, body string, headers ...string) reply {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	req.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
-	return c.send(req)
+	return c.send(req, body)
 }
 
-func (c *client) send(req *http.Request) reply {
+func (c *client) send(req *http.Request, body string) reply {
 	c.t.Helper()
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -118,7 +164,9 @@ func (c *client) send(req *http.Request) reply {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return reply{resp.StatusCode, resp.Header, string(text)}
+	r := reply{resp.StatusCode, resp.Header, string(text)}
+	c.checked(req, body, r)
+	return r
 }
 
 // hook sends a signed notice.
@@ -128,8 +176,9 @@ func (c *client) hook(flow, body string, at time.Time, secrets ...string) reply 
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	req.Header.Set("Content-Type", "application/json")
 	webhook.Sign(req.Header, []byte(body), at, secrets...)
-	return c.send(req)
+	return c.send(req, body)
 }
 
 // queued are the keys in a flow's queue.

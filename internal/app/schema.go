@@ -88,29 +88,6 @@ func (c columns) field(name string) *column {
 	return nil
 }
 
-// SchemaChange is one way in which a side of a flow is not as it was when the flow's schema was accepted.
-type SchemaChange struct {
-	Side  string `json:"side"` // "source", "target"
-	What  string `json:"what"` // "added", "dropped", "retyped", "key" (another key), "gone" (the whole stream)
-	Field string `json:"field,omitempty"`
-	Was   string `json:"was,omitempty"`
-	Is    string `json:"is,omitempty"`
-}
-
-func (c SchemaChange) String() string {
-	switch c.What {
-	case "added":
-		return fmt.Sprintf("%s: %s (%s) was added", c.Side, c.Field, c.Is)
-	case "dropped":
-		return fmt.Sprintf("%s: %s (%s) was dropped", c.Side, c.Field, c.Was)
-	case "retyped":
-		return fmt.Sprintf("%s: %s is %s now, it was %s", c.Side, c.Field, c.Is, c.Was)
-	case "key":
-		return fmt.Sprintf("%s: the key is (%s) now, it was (%s)", c.Side, c.Is, c.Was)
-	}
-	return c.Side + ": the stream is gone"
-}
-
 // changesOf are the differences between two schemas, the source's first. The order of fields is none.
 func changesOf(was, is schema) []SchemaChange {
 	return append(sideChanges("source", was.From, is.From), sideChanges("target", was.To, is.To)...)

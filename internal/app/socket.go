@@ -268,7 +268,7 @@ func (r *remote) Do(ctx context.Context, req Request, emit func(Event) error) er
 func (l line) err() error {
 	var all []error
 	for i := range l.Faults {
-		all = append(all, l.Faults[i].fault())
+		all = append(all, toldFault(&l.Faults[i]))
 	}
 	if l.Interrupted {
 		all = append(all, fmt.Errorf("the running lockstep stopped: %w", context.Canceled))

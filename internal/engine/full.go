@@ -17,6 +17,14 @@ type FullOptions struct {
 	Fresh        bool // do not resume an unfinished run
 	Light        bool // compare versions only, where the flow's tracker is made for that and everything was read once
 	Observe      func(Progress)
+	Began        func(lockstep.Run) // called once the run has a row: it can be followed from there on
+}
+
+// began tells whoever asked that there is a run.
+func (o FullOptions) began(row lockstep.Run) {
+	if o.Began != nil {
+		o.Began(row)
+	}
 }
 
 // Progress is where a run stands now.
@@ -92,6 +100,7 @@ func (e *Engine) Full(ctx context.Context, flow string, opt FullOptions) (lockst
 	if err != nil {
 		return lockstep.Run{}, err
 	}
+	opt.began(r.row)
 	e.log.Info("full sync started", "flow", f.Name, "run", r.row.ID, "resumed", r.row.Counts.Read > 0)
 	err = r.steps(ctx)
 	return r.close(ctx, err)

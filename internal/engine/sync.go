@@ -67,6 +67,7 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 	if err != nil {
 		return row, err
 	}
+	opt.began(row)
 	before := f.state.snapshot()
 	row.Counts.Read, err = e.captureWhileDelivering(ctx, f, row.ID)
 	row.Counts = plus(row.Counts, minus(f.state.snapshot(), before))

@@ -46,7 +46,7 @@ func (m *Mapping) Check(f Fixture, source, target Image) Checked {
 		key, ok := f.Links[r.Flow][string(r.Key)]
 		return lockstep.Key(key), ok
 	}
-	got, keep, err := m.Worker().Map(lockstep.Record{Fields: input}, resolve)
+	got, keep, err := m.Worker().Map(lockstep.Record{Fields: m.whole(input)}, resolve)
 	if err == nil && keep {
 		got, err = target.Coerce(got)
 	}
@@ -68,6 +68,21 @@ func (m *Mapping) Check(f Fixture, source, target Image) Checked {
 	}
 	out.OK = true
 	return out
+}
+
+// whole is a fixture's input with nulls for what it does not name: a record that lacks a field is another thing.
+func (m *Mapping) whole(input value.Fields) value.Fields {
+	var names []string
+	var values []value.Value
+	for name, v := range input.All() {
+		names, values = append(names, name), append(values, v)
+	}
+	for _, name := range m.fields {
+		if _, there := input.Get(name); !there {
+			names, values = append(names, name), append(values, value.Null)
+		}
+	}
+	return value.NewNames(names...).Fields(values)
 }
 
 func (c Checked) because(format string, args ...any) Checked {

@@ -164,8 +164,12 @@ func TestIdentity(t *testing.T) {
 	plain := compile(t, mapping.Spec{Identity: true})
 	w := plain.Worker()
 	first, _, _ := w.Map(record(), nil)
-	shuffled := lockstep.Record{Fields: value.F("sku", "B", "id", 9)} // other names, fewer fields
-	second, _, err := w.Map(shuffled, nil)
+	var names []string
+	var values []value.Value
+	for name, v := range record("sku", "B", "id", 9).Fields.All() { // other names: the same the other way round
+		names, values = append([]string{name}, names...), append([]value.Value{v}, values...)
+	}
+	second, _, err := w.Map(lockstep.Record{Fields: value.NewNames(names...).Fields(values)}, nil)
 	if err != nil || first.Names() != second.Names() {
 		t.Errorf("records of one mapping share their names: %v", err)
 	}
@@ -174,6 +178,48 @@ func TestIdentity(t *testing.T) {
 	}
 	if v, _ := first.Get("id"); v.Int() != 7 {
 		t.Error("the first result was written over")
+	}
+}
+
+// A source that cannot show a field leaves it out of the record. What is made of it is not sent, whatever the policy for
+// nulls is, and a filter cannot decide.
+func TestFieldsThatTheSourceCouldNotShow(t *testing.T) {
+	spec := func(filter string) mapping.Spec {
+		s := mapping.Spec{Fields: []mapping.Rule{{Name: "a", Expr: "sku"}, {Name: "b", Expr: "tags"}, {Name: "c", Expr: "join(tags, \",\") + sku", Null: mapping.ClearNull},
+			{Name: "d.e", Expr: "len(tags ?? [])"}, {Name: "f", Const: value.Int(1), HasConst: true}}}
+		if filter != "" {
+			s.Filter = &mapping.Rule{Expr: filter}
+		}
+		return s
+	}
+	var names []string
+	var values []value.Value
+	for name, v := range record().Fields.All() {
+		if name != "tags" {
+			names, values = append(names, name), append(values, v)
+		}
+	}
+	rec := lockstep.Record{Key: "k", Fields: value.NewNames(names...).Fields(values)}
+	w := compile(t, spec("")).Worker()
+	for range 2 {
+		f, keep, err := w.Map(rec, nil)
+		if err != nil || !keep || !f.Equal(value.F("a", "A-1", "f", 1)) {
+			t.Errorf("%v %v %v", f, keep, err)
+		}
+		if f, _, err := w.Map(record(), nil); err != nil || f.Len() != 5 {
+			t.Errorf("with all fields: %v, %v", f, err)
+		}
+	}
+	plain := compile(t, mapping.Spec{Identity: true}).Worker()
+	if f, _, err := plain.Map(rec, nil); err != nil || f.Len() != len(source.Fields)-1 {
+		t.Errorf("identity: %v, %v", f, err)
+	}
+	_, _, err := compile(t, spec("len(tags ?? []) > 0")).Worker().Map(rec, nil)
+	if f := lockstep.FaultOf(err); f == nil || f.Code != lockstep.CodeHidden || f.About.Key != "k" {
+		t.Errorf("a filter that reads it: %v", err)
+	}
+	if _, keep, err := compile(t, spec(`sku == "A-1"`)).Worker().Map(rec, nil); !keep || err != nil {
+		t.Errorf("a filter that does not read it: %v, %v", keep, err)
 	}
 }
 

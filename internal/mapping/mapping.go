@@ -60,7 +60,7 @@ func Compile(s Spec) (*Mapping, error) {
 		}
 	}
 	keep(c.compileScript(s.Script))
-	for _, r := range withIdentity(s) {
+	rule := func(r Rule) (rule, error) {
 		all := c.used
 		c.used = make([]bool, len(all))
 		compiled, err := c.rule(r)
@@ -69,13 +69,17 @@ func Compile(s Spec) (*Mapping, error) {
 			all[i] = all[i] || used
 		}
 		c.used = all
+		return compiled, err
+	}
+	for _, r := range withIdentity(s) {
+		compiled, err := rule(r)
 		keep(err)
 		keep(m.place(s, compiled))
 	}
 	if s.Filter != nil {
 		f := *s.Filter
 		f.Name = "where"
-		compiled, err := c.rule(f)
+		compiled, err := rule(f)
 		keep(err)
 		if err == nil && compiled.class&isBool == 0 {
 			keep(report(f, []problem{{0, lockstep.CodeConfig, "the filter must be a truth, not a " + compiled.class.String()}}, s.Flow))

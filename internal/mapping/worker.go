@@ -28,15 +28,20 @@ type Worker struct {
 	at     []int // of each source field: where it stands in values, or -1
 	// straight says that the record's values are the result as they stand: every field a copy, in the same order.
 	straight bool
-	opened   []value.Value
-	openGen  []uint64
-	gen      uint64
-	lets     []value.Value
-	frames   []frame
-	stack    []value.Value
-	short    bool // ?. met a null: the rest of its chain is null
-	steps    int
-	memory   int
+	// lacks are the rules that read a field which the record does not have: its source could not show it (a relation
+	// whose end is hidden), and the target's field stays as it is. unsure is the first field that the filter lacks.
+	lacks   []bool
+	lacking bool
+	unsure  string
+	opened  []value.Value
+	openGen []uint64
+	gen     uint64
+	lets    []value.Value
+	frames  []frame
+	stack   []value.Value
+	short   bool // ?. met a null: the rest of its chain is null
+	steps   int
+	memory  int
 	// scriptSteps are what is left for the script's calls for this record.
 	scriptSteps int
 	resolve     Resolver
@@ -67,6 +72,10 @@ func (m *Mapping) Worker() *Worker {
 func (w *Worker) Map(rec lockstep.Record, resolve Resolver) (fields value.Fields, keep bool, err error) {
 	w.begin(rec, resolve)
 	if f := w.m.filter; f != nil {
+		if w.unsure != "" {
+			return value.Fields{}, false, lockstep.Faultf(lockstep.CodeHidden, "the filter reads %q, which the source could not show", w.unsure).
+				On(lockstep.About{Flow: w.m.flow, Key: rec.Key, Field: w.unsure})
+		}
 		v, err := w.run(f)
 		if err == nil && v.Kind() != value.KindBool {
 			err = w.wrong(f, fmt.Sprintf("the filter is %s where a truth is needed", a(v)))
@@ -87,6 +96,10 @@ func (w *Worker) Map(rec lockstep.Record, resolve Resolver) (fields value.Fields
 	}
 	for i := range w.m.rules {
 		r := &w.m.rules[i]
+		if w.lacking && w.lacks[i] {
+			w.skipped[i], anySkipped, out[i] = true, true, value.Null
+			continue
+		}
 		var v value.Value
 		switch {
 		case r.copy >= 0:
@@ -131,6 +144,33 @@ func (w *Worker) begin(rec lockstep.Record, resolve Resolver) {
 			r := &w.m.rules[i]
 			w.straight = w.straight && r.copy >= 0 && w.at[r.copy] == i && r.Null == SendNull
 		}
+		w.look()
+	}
+}
+
+// look finds out what a record with these names lacks. One without any is that of a delete, and lacks nothing.
+func (w *Worker) look() {
+	w.lacking, w.unsure = false, ""
+	if w.names == nil {
+		return
+	}
+	missing := func(r *rule) string {
+		for slot, used := range r.uses {
+			if used && w.at[slot] < 0 {
+				return w.m.fields[slot]
+			}
+		}
+		return ""
+	}
+	if w.lacks == nil {
+		w.lacks = make([]bool, len(w.m.rules))
+	}
+	for i := range w.m.rules {
+		w.lacks[i] = missing(&w.m.rules[i]) != ""
+		w.lacking = w.lacking || w.lacks[i]
+	}
+	if w.m.filter != nil {
+		w.unsure = missing(w.m.filter)
 	}
 }
 

@@ -1,6 +1,7 @@
 package pimcore
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -76,7 +77,7 @@ func (s *Server) create(n NewObject) (int, error) {
 	if err := o.set(n.Values); err != nil {
 		return 0, err
 	}
-	return o.id, s.save(o, saving{date: n.Date, user: n.User, omitMandatory: n.Unchecked, event: true})
+	return o.id, s.save(o, saving{date: n.Date, user: n.User, omitMandatory: n.Unchecked})
 }
 
 // set puts values; nil takes one away.
@@ -171,8 +172,7 @@ func (s *Server) edit(do func() error) error {
 	s.w.mu.Lock()
 	err := do()
 	s.w.mu.Unlock()
-	s.published()
-	return err
+	return errors.Join(err, s.published())
 }
 
 // change edits one object: how saves it.
@@ -186,7 +186,6 @@ func (s *Server) change(id int, how saving, do func(o *object) error) error {
 		if err := do(o); err != nil {
 			return err
 		}
-		how.event = true
 		return s.save(o, how)
 	})
 }
@@ -211,12 +210,6 @@ func (s *Server) SaveWithDate(id int, values map[string]any, date int64) error {
 	return s.change(id, saving{omitMandatory: true, date: date}, func(o *object) error { return o.set(values) })
 }
 
-// SaveLate begins a save now and commits it when the function is called: it appears with the old date.
-func (s *Server) SaveLate(id int, values map[string]any) (commit func() error) {
-	date := s.now()
-	return func() error { return s.SaveWithDate(id, values, date) }
-}
-
 // SaveVersion saves a draft: nothing of it is visible, no date moves.
 func (s *Server) SaveVersion(id int, values map[string]any) error {
 	return s.edit(func() error {
@@ -233,6 +226,7 @@ func (s *Server) SaveVersion(id int, values map[string]any) error {
 		s.addVersion(draft, true)
 		o.versions = draft.versions
 		s.w.replace(o)
+		s.begin()
 		s.record(change{kind: "object", op: "update", before: old, after: draft, draft: true, version: true})
 		return nil
 	})
@@ -250,7 +244,8 @@ func (s *Server) SilentEdit(id int, values map[string]any) error {
 			return err
 		}
 		s.w.replace(o)
-		s.record(change{kind: "object", op: "update", before: old, after: o, silent: true, rows: "values"})
+		s.begin()
+		s.record(change{kind: "object", op: "update", before: old, after: o, silent: true, rows: valuesRows})
 		return nil
 	})
 }

@@ -70,6 +70,7 @@ func (s *Server) saveAsset(a *asset, date int64, user int) error {
 	}
 	a.modifier = user
 	a.versionCount++
+	s.begin()
 	c := change{kind: "asset", op: "update", asset: a}
 	if old == nil {
 		c.op = "add"
@@ -130,8 +131,13 @@ func (s *Server) DeleteAsset(id int) error {
 }
 
 func (s *Server) removeAsset(a *asset) {
+	s.begin()
+	s.removeFiles(a)
+}
+
+func (s *Server) removeFiles(a *asset) {
 	for _, kid := range s.w.assetKids(a.id) {
-		s.removeAsset(kid)
+		s.removeFiles(kid)
 	}
 	s.w.dropAsset(a)
 	s.record(change{kind: "asset", op: "delete", asset: a})

@@ -38,7 +38,9 @@ func (s *Server) execute(body []byte) []byte {
 		s.w.mu.Lock()
 		r.object(root, mutationRoot{})
 		s.w.mu.Unlock()
-		s.published()
+		if err := s.published(); err != nil {
+			return answer([]gqlError{{message: "Internal server error"}}, nil)
+		}
 	} else {
 		s.w.mu.RLock()
 		r.object(root, queryRoot{})

@@ -78,7 +78,7 @@ func refused(err error, m result) (any, error) {
 }
 
 func (r *request) saving(f *planned) saving {
-	how := saving{event: true}
+	how := saving{}
 	how.user, _ = f.number("userId")
 	how.omitMandatory, _ = f.flag("omitMandatoryCheck")
 	how.noVersion, _ = f.flag("omitVersionCreate")

@@ -2,31 +2,43 @@ package pimcore
 
 import (
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 )
 
 // What a save wrote, in the words of the tables: the mirror repeats it, the listener tells of it.
 type change struct {
-	kind    string // object or asset
-	op      string // add, update, delete
-	before  *object
-	after   *object
-	asset   *asset
-	draft   bool
-	silent  bool // no event: children of a move, inherited rows, direct SQL
-	oldPath string
-	dirty   bool   // localized rows were changed
-	version bool   // a row in versions was written
-	rows    string // query: only the row of the query table
+	kind     string // object or asset
+	op       string // add, update, delete
+	before   *object
+	after    *object
+	asset    *asset
+	draft    bool
+	silent   bool // no event: children of a move, inherited rows, direct SQL
+	oldPath  string
+	version  bool // a row in versions was written
+	mirrored bool // its rows are in the database already
+	rows     rows // which rows were written; all of a save by default
 }
+
+// rows are which of an object's rows a change wrote.
+type rows int
+
+const (
+	allRows    rows = iota
+	objectRow       // of a moved parent's child: its path
+	queryRow        // of an inheriting child
+	valuesRows      // direct SQL: values, not the object's own row
+)
 
 // saving says how a save is done.
 type saving struct {
 	date          int64 // 0: now
 	user          int
 	noVersion     bool
+	mirrored      bool
 	omitMandatory bool
-	event         bool
 }
 
 func (s *Server) now() int64 { return s.o.Now().Unix() }
@@ -69,22 +81,40 @@ func (s *Server) save(o *object, how saving) error {
 	if versioned {
 		s.addVersion(o, false)
 	}
-	c := change{kind: "object", op: "update", before: old, after: o, version: versioned, dirty: localizedDiffer(old, o)}
+	s.begin()
+	c := change{kind: "object", op: "update", before: old, after: o, version: versioned, mirrored: how.mirrored}
 	if old == nil {
 		c.op = "add"
 		s.w.put(o)
-	} else {
-		if old.fullpath() != o.fullpath() {
-			c.oldPath = old.fullpath()
-			s.w.replace(o)
-			s.movePaths(o)
-		} else {
-			s.w.replace(o)
-		}
+		s.record(c)
+		return nil
+	}
+	o.spoke = spoken(s.o.Languages, old, o)
+	s.w.replace(o)
+	if old.fullpath() != o.fullpath() {
+		c.oldPath = old.fullpath()
+		s.movePaths(o) // their rows are written before the parent's
 	}
 	s.record(c)
-	s.inheritedRows(old, o)
+	if o.class != nil && o.class.Inherit {
+		s.inheritedRows(o, changedKeys(old, o))
+	}
 	return nil
+}
+
+// spoken remembers languages whose texts went: their rows stay.
+func spoken(languages []string, old, o *object) map[string]bool {
+	out := old.spoke
+	for _, l := range languages {
+		if old.speaks(l) && !o.speaks(l) {
+			out = maps.Clone(out)
+			if out == nil {
+				out = map[string]bool{}
+			}
+			out[l] = true
+		}
+	}
+	return out
 }
 
 func (s *Server) addVersion(o *object, draft bool) {
@@ -119,44 +149,51 @@ func (s *Server) movePaths(parent *object) {
 		o := old.clone()
 		o.path = folderPath(parent.fullpath())
 		s.w.replace(o)
-		s.record(change{kind: "object", op: "update", before: old, after: o, silent: true, rows: "objects"})
+		s.record(change{kind: "object", op: "update", before: old, after: o, silent: true, rows: objectRow})
 		s.movePaths(o)
 	}
 }
 
-// inheritedRows: where a parent's value changed, the query rows of children are rewritten, and nothing else of them.
-func (s *Server) inheritedRows(old, o *object) {
-	if old == nil || o.class == nil || !o.class.Inherit {
+// inheritedRows: where a parent's value changed and the child has none of its own, the child's query row is rewritten,
+// and nothing else of it.
+func (s *Server) inheritedRows(parent *object, keys []string) {
+	if len(keys) == 0 {
 		return
 	}
-	for _, kid := range s.w.kids(o.id) {
-		if kid.class != o.class {
+	for _, kid := range s.w.kids(parent.id) {
+		if kid.class != parent.class {
 			continue
 		}
-		s.record(change{kind: "object", op: "update", before: kid, after: kid, silent: true, rows: "query"})
-		s.inheritedRows(kid, kid)
+		var through []string
+		for _, key := range keys {
+			if empty(kid.values[key]) {
+				through = append(through, key)
+			}
+		}
+		if len(through) > 0 {
+			s.record(change{kind: "object", op: "update", before: kid, after: kid, silent: true, rows: queryRow})
+		}
+		s.inheritedRows(kid, through)
 	}
 }
 
-func localizedDiffer(old, o *object) bool {
-	if o.class == nil {
-		return false
+// changedKeys are the values that differ between two states of an object; without a state before, all.
+func changedKeys(old, o *object) []string {
+	var keys []string
+	for key, v := range o.values {
+		if old == nil || !reflect.DeepEqual(old.values[key], v) {
+			keys = append(keys, key)
+		}
 	}
-	for _, f := range o.class.order {
-		for _, key := range f.keys {
-			if !f.Localized {
-				continue
-			}
-			was := any(nil)
-			if old != nil {
-				was = old.values[key]
-			}
-			if was != o.values[key] {
-				return true
+	if old != nil {
+		for key := range old.values {
+			if _, still := o.values[key]; !still {
+				keys = append(keys, key)
 			}
 		}
 	}
-	return false
+	slices.Sort(keys)
+	return keys
 }
 
 // checkMandatory: localized fields are wanted in every language that has no fallback.
@@ -205,17 +242,16 @@ func (s *Server) checkUnique(o *object) error {
 	return nil
 }
 
-// remove deletes an object with all below it; relations to it go with it.
+// remove deletes an object with all below it, in one transaction; relations that point to it dangle.
 func (s *Server) remove(o *object) {
+	s.begin()
+	s.removeTree(o)
+}
+
+func (s *Server) removeTree(o *object) {
 	for _, kid := range s.w.kids(o.id) {
-		s.remove(kid)
+		s.removeTree(kid)
 	}
 	s.w.drop(o)
 	s.record(change{kind: "object", op: "delete", before: o})
 }
-
-// record notes what was written, for the mirror and the listener.
-func (s *Server) record(change) {}
-
-// published tells of what was recorded, when the request is done.
-func (s *Server) published() { s.cache.clear() }

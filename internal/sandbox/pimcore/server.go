@@ -21,11 +21,8 @@ type Server struct {
 	faults faults
 	cache  outputCache
 	stats  counters
-	rest
+	out    outbound
 }
-
-// rest is what later parts of the stand-in hold.
-type rest struct{}
 
 // maxBody bounds what a request may hold.
 const maxBody = 64 << 20
@@ -45,6 +42,7 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 	}
+	s.out.waiting = nil
 	return s, nil
 }
 

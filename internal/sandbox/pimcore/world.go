@@ -10,21 +10,21 @@ import (
 
 // object is an object, a variant or a folder.
 type object struct {
-	id, parent       int
-	kind             string // object, variant, folder
-	class            *class // nil: folder
-	key, path        string // path: the parent's full path with a slash behind it
-	index            int
-	published        bool
-	created          int64
-	modified         int64
-	owner, modifier  int
-	versionCount     int
-	values           map[string]any
-	versions         []version
-	tags             []string
-	childrenSortBy   string
-	versioningPaused bool
+	id, parent      int
+	kind            string // object, variant, folder
+	class           *class // nil: folder
+	key, path       string // path: the parent's full path with a slash behind it
+	index           int
+	published       bool
+	created         int64
+	modified        int64
+	owner, modifier int
+	versionCount    int
+	values          map[string]any
+	versions        []version
+	spoke           map[string]bool // languages that have a row, be it empty by now
+	tags            []string
+	childrenSortBy  string
 }
 
 // version is a row of the table versions.

@@ -31,7 +31,22 @@ func Check(cfg *config.Config) (notes []string, err error) {
 		links[f.Name] = m.Links()
 		problems = append(problems, linkProblems(cfg, f, m.Links())...)
 	}
-	return append(cycles(cfg, links), unpairedNotes(cfg)...), cfg.Fault(problems)
+	notes = append(cycles(cfg, links), unpairedNotes(cfg)...)
+	return append(notes, apiNotes(cfg)...), cfg.Fault(problems)
+}
+
+// apiNotes are what is no mistake of `api`, but should be known.
+func apiNotes(cfg *config.Config) (notes []string) {
+	if cfg.API == nil {
+		return nil
+	}
+	if cfg.API.Open() && cfg.API.TLS == nil {
+		notes = append(notes, "the HTTP API listens on "+cfg.API.Listen+" without TLS, as `insecure` has it: tokens and records travel in clear up to a proxy that speaks TLS")
+	}
+	if len(cfg.API.Tokens) == 0 && !slices.ContainsFunc(cfg.Flows, func(f *config.Flow) bool { return f.Hook != nil }) {
+		notes = append(notes, "nobody may come in by `api`: it has no `tokens`, and no flow has a `hook`")
+	}
+	return notes
 }
 
 var (

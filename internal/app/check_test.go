@@ -274,3 +274,17 @@ func nameOf(sys *memory.System, key lockstep.Key) string {
 	name, _ := got.Fields.Get("name")
 	return name.String()
 }
+
+func TestNotesOfTheAPI(t *testing.T) {
+	p, _, _ := inMemory(t, 1)
+	for api, want := range map[string]string{
+		"{listen: '127.0.0.1:1'}": "nobody may come in",
+		"{listen: '0.0.0.0:1', insecure: true, tokens: {a: {token: sixteen-characters-, may: run}}}": "without TLS",
+		"{listen: '127.0.0.1:1', tokens: {a: {token: sixteen-characters-, may: run}}}":               "",
+	} {
+		notes, err := Check(p.must("api: " + api + memoryYAML))
+		if err != nil || (want == "") != (len(notes) == 0) || len(notes) > 1 || want != "" && !strings.Contains(notes[0], want) {
+			t.Errorf("%s: %q %v", api, notes, err)
+		}
+	}
+}

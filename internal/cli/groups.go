@@ -3,7 +3,7 @@ package cli
 import "github.com/spf13/cobra"
 
 func (t *tool) startCommands() []*cobra.Command {
-	return []*cobra.Command{t.demoCommand(), t.initCommand(), t.checkCommand(), t.testCommand(), t.doctorCommand(), t.trackCommand()}
+	return []*cobra.Command{t.demoCommand(), t.initCommand(), t.checkCommand(), t.testCommand(), t.doctorCommand(), t.trackCommand(), t.hookCommand()}
 }
 
 func (t *tool) syncCommands() []*cobra.Command {

@@ -130,6 +130,9 @@ func (t *tool) showStatus(all []app.Status, detail bool) {
 		g.row(p.bold(s.Flow), stateText(p, s.State), moment(deref(s.CapturedUpTo), now), moment(deref(s.LevelUpTo), now), queueText(s), parked, number(s.Links))
 	}
 	g.print(t.out)
+	if len(all) > 0 {
+		t.apiLine(all[0].API)
+	}
 	for _, s := range all {
 		if s.Fault != nil {
 			t.put("")
@@ -194,6 +197,9 @@ func (t *tool) statusDetail(s app.Status) {
 		line("parked", "0")
 	}
 	line("linked", number(s.Links)+" records")
+	if s.API != "" {
+		line("notices", "POST "+s.API+"/hooks/"+s.Flow)
+	}
 	line("last settled", moment(deref(s.LastSettled), now))
 	line("last full", lastRun(p, s.LastFull, now))
 	line("last verify", lastRun(p, s.LastVerify, now))

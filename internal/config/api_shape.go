@@ -179,7 +179,8 @@ func (d *decoder) checkAPI(c *Config) {
 	if c.API == nil {
 		return
 	}
-	if n := d.marks["api.listen"]; n != nil && c.API.Listen != "" && c.API.Open() && d.marks["api.tls"] == nil && !c.API.Insecure {
+	_, _, wrong := net.SplitHostPort(c.API.Listen)
+	if n := d.marks["api.listen"]; n != nil && wrong == nil && c.API.Open() && d.marks["api.tls"] == nil && !c.API.Insecure {
 		d.report(n, "api.listen", "give it `tls`, or listen on 127.0.0.1; behind a proxy that speaks TLS, write `insecure: true`",
 			"other machines can reach %s, and without TLS tokens and records would travel in clear", path("api.listen"))
 	}

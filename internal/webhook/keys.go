@@ -14,12 +14,18 @@ import (
 const longestKey = 4096
 
 // Keys reads the house's own notice: {"keys": ["1", 2, ["de", "3"]]}, a list in place of a text being a composite key.
-// It is false for what is no JSON object with this one member: another body, for its system to understand. The fault
-// of one that is, and is not right, has CodeNotice. Each key comes once.
+// Beside it may stand "overflow" (Overflow), and "notice", any value by which a sender makes two notices of one second
+// different. It is false for what is no JSON object of these members: another body, for its system to understand. The
+// fault of one that is, and is not right, has CodeNotice. Each key comes once.
 func Keys(body []byte) (keys []lockstep.Key, own bool, err error) {
 	var members map[string]json.RawMessage
-	if json.Unmarshal(body, &members) != nil || len(members) != 1 || members["keys"] == nil {
+	if json.Unmarshal(body, &members) != nil || members["keys"] == nil {
 		return nil, false, nil
+	}
+	for name := range members {
+		if name != "keys" && name != "overflow" && name != "notice" {
+			return nil, false, nil
+		}
 	}
 	in := json.NewDecoder(bytes.NewReader(members["keys"]))
 	in.UseNumber()
@@ -39,6 +45,14 @@ func Keys(body []byte) (keys []lockstep.Key, own bool, err error) {
 		}
 	}
 	return keys, true, nil
+}
+
+// Overflow tells whether a notice says that its sender has lost others: {"overflow": true, ...}, whatever else it holds.
+func Overflow(body []byte) bool {
+	var notice struct {
+		Overflow bool `json:"overflow"`
+	}
+	return json.Unmarshal(body, &notice) == nil && notice.Overflow
 }
 
 func keyOf(item any) (lockstep.Key, error) {

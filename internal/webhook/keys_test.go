@@ -10,10 +10,11 @@ import (
 
 func TestKeysOfTheHousesOwnNotice(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"keys":[]}`:                              `[]`,
-		`{"keys":["1","2","1"]}`:                   `[1 2]`,
-		` {"keys" : [12, 9007199254740993]} `:      `[12 9007199254740993]`,
-		`{"keys":[["de","3"],["x"],[1,"\u017e"]]}`: `[["de","3"] x ["1","ž"]]`,
+		`{"keys":[]}`:                                  `[]`,
+		`{"keys":["1","2","1"]}`:                       `[1 2]`,
+		` {"keys" : [12, 9007199254740993]} `:          `[12 9007199254740993]`,
+		`{"keys":["1"],"notice":"a5","overflow":true}`: `[1]`,
+		`{"keys":[["de","3"],["x"],[1,"\u017e"]]}`:     `[["de","3"] x ["1","ž"]]`,
 	} {
 		keys, own, err := Keys([]byte(body))
 		if got := fmt.Sprint(keys); got != want || !own || err != nil {
@@ -31,6 +32,17 @@ func TestKeysOfTheHousesOwnNotice(t *testing.T) {
 	} {
 		if keys, own, err := Keys([]byte(body)); !own || keys != nil || lockstep.FaultOf(err).Code != lockstep.CodeNotice {
 			t.Errorf("%.40s: %v %v %v", body, keys, own, err)
+		}
+	}
+}
+
+func TestOverflow(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"source":"pimcore","events":[],"overflow":true}`: true, `{"keys":["1"],"overflow":true}`: true, `{"keys":["1"],"overflow":false}`: false,
+		`{"keys":["1"]}`: false, `{"overflow":"true"}`: false, `[true]`: false, ``: false, `{"overflow":true`: false,
+	} {
+		if got := Overflow([]byte(body)); got != want {
+			t.Errorf("%s: %v", body, got)
 		}
 	}
 }

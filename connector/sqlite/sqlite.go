@@ -111,6 +111,7 @@ func (s *System) read() (*sql.DB, error) {
 	if err := s.exists(); err != nil {
 		return nil, err
 	}
+	s.rollBack()
 	db, err := s.open("ro", "query_only(1)")
 	if err != nil {
 		return nil, fault(err)
@@ -119,6 +120,19 @@ func (s *System) read() (*sql.DB, error) {
 	db.SetMaxIdleConns(s.pool)
 	s.reader = db
 	return db, nil
+}
+
+// rollBack ends the transaction of a process that died while it wrote, ours among them: a reader finds its journal and
+// may not. It is a look that writes only where one is needed, and where it fails the reader says why.
+func (s *System) rollBack() {
+	if _, err := os.Stat(s.path + "-journal"); err != nil {
+		return
+	}
+	if db, err := s.open("rw", "query_only(1)"); err == nil {
+		var n int64
+		_ = db.QueryRowContext(context.Background(), "SELECT count(*) FROM sqlite_schema").Scan(&n)
+		_ = db.Close()
+	}
 }
 
 // write is the database for writing: one connection, so that our own writes queue up here and not at the file's lock.

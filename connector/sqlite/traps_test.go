@@ -145,6 +145,45 @@ func TestReadOnlyFile(t *testing.T) {
 	}
 }
 
+// Guards rollBack: a process that is killed while it writes leaves a journal, and a reader may not roll it back.
+func TestJournalOfADeadWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "live.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	db.SetMaxOpenConns(1)
+	for _, s := range []string{
+		"PRAGMA cache_size = 1", // so that what is not committed goes to the file
+		"CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)",
+		"INSERT INTO item WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 1000) SELECT i, printf('old %100d', i) FROM n",
+		"BEGIN", "UPDATE item SET name = replace(name, 'old', 'new')",
+	} {
+		if _, err := db.Exec(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dead := filepath.Join(t.TempDir(), "dead.db")
+	for _, end := range []string{"", "-journal"} {
+		text, err := os.ReadFile(path + end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dead+end, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, lockstep.Settings{"path": dead, "busy_timeout": 200 * time.Millisecond})
+	records, err := s.Fetch(t.Context(), lockstep.Read{Stream: "item", Fields: []string{"name"}}, []lockstep.Key{"1"})
+	if err != nil || len(records) != 1 {
+		t.Fatal(records, err)
+	}
+	if name, _ := records[0].Fields.Get("name"); !strings.HasPrefix(fmt.Sprint(name), "old") {
+		t.Errorf("what was never committed: %v", name)
+	}
+}
+
 // Guards the truncation of a sweep's begin to whole seconds, and the layout of textBound: CURRENT_TIMESTAMP keeps 10.2 s
 // and 10.6 s as 10 s, and so do applications that cut the fraction off and write it as zeros all the same.
 func TestSecondsOnlyPrecision(t *testing.T) {

@@ -8,6 +8,7 @@ declare(strict_types=1);
 //   class         of the objects; Product where absent
 //   transaction   true: all in one that is never closed; a number: each is open for so many saves
 //   pause_us      microseconds to wait after each save
+//   progress      prints "saved <id>" after each so many saves, and what was saved by then is on the disk
 //   stay          after the saves wait for a line on stdin before the end
 //   send          no saves: what `lockstep:send` does
 // At the end it prints one line of JSON: saves, slowest (seconds), log.
@@ -42,6 +43,9 @@ for ($id = $job['from'], $n = 0; $id <= $job['to']; ++$id, ++$n) {
     $start = microtime(true);
     $listener->onElement(new FakeEvent(new FakeObject($id, "/Products/p-$id", $job['class'] ?? 'Product')), 'pimcore.dataobject.postUpdate');
     $slowest = max($slowest, microtime(true) - $start);
+    if (isset($job['progress']) && 0 === ($n + 1) % $job['progress']) {
+        echo "saved $id\n";
+    }
     if (isset($job['pause_us'])) {
         usleep($job['pause_us']);
     }

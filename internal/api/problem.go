@@ -98,7 +98,7 @@ func statusOf(f *lockstep.Fault) int {
 		return http.StatusForbidden
 	case lockstep.CodeNoFlow, lockstep.CodeGone:
 		return http.StatusNotFound
-	case lockstep.CodeBusy:
+	case lockstep.CodeBusy, lockstep.CodeLease:
 		return http.StatusConflict
 	case lockstep.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge

@@ -41,6 +41,7 @@ func (s *Server) routes() {
 	s.hookOperation()
 	s.runOperations()
 	s.flowOperations()
+	s.recordOperations()
 	s.pages()
 }
 

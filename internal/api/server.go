@@ -31,6 +31,7 @@ type House interface {
 	Runs(ctx context.Context, q lockstep.RunQuery) ([]Run, error)
 	Status(ctx context.Context, flows []string) ([]Status, error)
 	Stories(ctx context.Context, flow string, key lockstep.Key) ([]Story, error)
+	Records
 }
 
 // Bounds keep one who asks too much, or too slowly, from harming the others. Zero parts are the defaults.

@@ -32,7 +32,9 @@ func Check(cfg *config.Config) (notes []string, err error) {
 		problems = append(problems, linkProblems(cfg, f, m.Links())...)
 	}
 	notes = append(cycles(cfg, links), unpairedNotes(cfg)...)
-	return append(notes, apiNotes(cfg)...), cfg.Fault(problems)
+	calling, silent := callingProblems(cfg)
+	notes = append(append(notes, apiNotes(cfg)...), silent...)
+	return notes, cfg.Fault(append(problems, calling...))
 }
 
 // apiNotes are what is no mistake of `api`, but should be known.

@@ -107,10 +107,7 @@ func (h *House) rebuild(ctx context.Context, write bool) (*built, error) {
 	}
 	h.watch.lookedNow()
 	opt := engine.Options{Log: h.log, Keep: h.cfg.Retention, Ready: h.ready, Suspect: func(string) { poke(h.watch.suspects) }}
-	if out.engine, err = engine.New(ctx, h.store, flows, opt); err != nil {
-		return nil, err
-	}
-	if err := h.attach(ctx); err != nil { // also the flows that are left out
+	if out.engine, err = h.newEngine(ctx, flows, opt); err != nil {
 		return nil, err
 	}
 	for _, f := range flows {
@@ -149,6 +146,17 @@ func (s systems) sick(ctx context.Context, cfg *config.Config, again bool) map[s
 		}
 	}
 	return out
+}
+
+// newEngine makes an engine of the flows that can be carried, and tells the store of all.
+func (h *House) newEngine(ctx context.Context, flows []*engine.Flow, opt engine.Options) (*engine.Engine, error) {
+	h.attaching.Lock()
+	defer h.attaching.Unlock()
+	e, err := engine.New(ctx, h.store, flows, opt)
+	if err != nil {
+		return nil, err
+	}
+	return e, h.attach(ctx) // also the flows that are left out
 }
 
 // attach tells the store all flows of the configuration.

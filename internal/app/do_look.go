@@ -75,6 +75,13 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 	if changed {
 		s.FullDue = "the mapping has changed since the last full sync"
 	}
+	missing, err := d.missing(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	if f.From.Track.By == lockstep.Push {
+		s.FullDue = missing
+	}
 	return s, d.upToFull(ctx, f, s)
 }
 

@@ -35,6 +35,9 @@ type House struct {
 	systems systems
 	built   atomic.Pointer[built] // read also without the lock: building takes as long as systems take to answer
 
+	inbox     *engine.Inbox // of what sources push
+	attaching sync.RWMutex  // write: the store is being told the flows; a push in between would leave some out
+
 	watch *watch            // over schemas
 	told  map[string]string // what was last said of a flow's schema; the lock is held for writing
 
@@ -75,6 +78,7 @@ func Open(ctx context.Context, cfg *config.Config, opt Options) (*House, error) 
 		}
 		h.store, h.ownStore = store, true
 	}
+	h.inbox = engine.NewInbox(h.store)
 	if err := h.attach(ctx); err != nil {
 		return nil, h.clean(errors.Join(err, h.Close()))
 	}

@@ -67,6 +67,9 @@ const hintsAtOnce = 5000
 // Notice has the records looked at that a notice tells of. What is known of them is durable also where it fails: a
 // notice that comes again does no harm.
 func (o *outside) Notice(ctx context.Context, flow string, body []byte) (int, error) {
+	if f := o.cfg.Flow(flow); f.From.Track.By == lockstep.Push {
+		return 0, lockstep.Faultf(lockstep.CodeNotice, "the source of this flow pushes its records, and cannot be asked for what a notice names").On(lockstep.About{Flow: flow})
+	}
 	keys, err := o.keysOf(ctx, flow, body)
 	for from := 0; from < len(keys); from += hintsAtOnce {
 		if e := o.store.Hint(ctx, flow, keys[from:min(from+hintsAtOnce, len(keys))]); e != nil {

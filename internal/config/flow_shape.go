@@ -16,7 +16,8 @@ var trackShape = object[Track]{
 	fields: []field[Track]{
 		at("by", shape[lockstep.Tracker](trackerShape{}), func(t *Track) *lockstep.Tracker { return &t.By },
 			"`timestamp`: rows with a later \"last modified\"; `version`: rows with a higher number; `flag`: rows marked as changed; "+
-				"`trigger`: a change table that triggers fill; `log`: the database's own log; `snapshot`: a full read compared with the links", required),
+				"`trigger`: a change table that triggers fill; `log`: the database's own log; `snapshot`: a full read compared with the links; "+
+				"`push`: the source sends its records itself (systems of `type: api`)", required),
 		at("field", text, func(t *Track) *string { return &t.Field },
 			"with timestamp the \"last modified\" field, with version the number, with flag the mark"),
 		at("per", choice[per]{perStream, perRecord}, func(t *Track) *per { return (*per)(&t.Per) },
@@ -73,6 +74,9 @@ var trackedField = map[lockstep.Tracker]string{
 
 // trackTakes tells whether a setting means something to a tracker. What a connector adds takes any.
 func trackTakes(by lockstep.Tracker, setting string) bool {
+	if by == lockstep.Push {
+		return false
+	}
 	switch setting {
 	case "field":
 		return by != lockstep.Snapshot && by != lockstep.Trigger && by != lockstep.Log
@@ -115,7 +119,7 @@ func trackRule(by lockstep.Tracker) map[string]any {
 
 // houseTrackers are those that the house knows.
 var houseTrackers = choice[lockstep.Tracker]{
-	lockstep.Timestamp, lockstep.Version, lockstep.Flag, lockstep.Trigger, lockstep.Log, lockstep.Snapshot,
+	lockstep.Timestamp, lockstep.Version, lockstep.Flag, lockstep.Trigger, lockstep.Log, lockstep.Snapshot, lockstep.Push,
 }
 
 // trackerShape is a tracker that some connector offers; whether it is the right one is checked against the system.

@@ -120,7 +120,7 @@ func TestTrackersOfConnectors(t *testing.T) {
 	if _, err := parse(t, strings.ReplaceAll(minimal("", "", ""), "by: snapshot", "by: bell")); err == nil {
 		t.Error("a tracker that nobody offers is taken")
 	}
-	if schema := string(Schema(append(connectors(), log))); !strings.Contains(strings.Join(strings.Fields(schema), ""), `"snapshot","bell"]`) {
+	if schema := string(Schema(append(connectors(), log))); !strings.Contains(strings.Join(strings.Fields(schema), ""), `"push","bell"]`) {
 		t.Error("the schema does not know the connector's tracker")
 	}
 }

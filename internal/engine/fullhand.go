@@ -120,6 +120,7 @@ func (r *fullRun) settleIn(ctx context.Context, h *pageInHand, now bool) error {
 		if err := r.settle(ctx, *e); err != nil {
 			return err
 		}
+		r.queuedFor(e.Queue)
 	}
 	clear(h.slab)
 	select {

@@ -161,7 +161,7 @@ func (r *fullRun) bringPage(ctx context.Context, p *pageInHand) error {
 			hint(it) // it cannot go, and the queue still holds something older
 		case it.out != nil && it.open && it.out.Verdict == lockstep.Done:
 			if it.open = !r.edited(ctx, it); it.open {
-				hint(it) // level, but the queue still holds something older
+				r.queueFor([]*item{it}, hint) // level, but the queue still holds something older
 			}
 		case r.leaves(it):
 			it.done("leaves")
@@ -174,9 +174,7 @@ func (r *fullRun) bringPage(ctx context.Context, p *pageInHand) error {
 	}
 	items := live(p.items)
 	if r.flow.To.Pulled { // nobody may ask for them for long: they go by the queue, and are read again when somebody does
-		for _, it := range items {
-			hint(it)
-		}
+		r.queueFor(items, hint)
 		return nil
 	}
 	if len(items) == 0 {

@@ -59,6 +59,7 @@ type pulls struct {
 	order   []string        // of ended, oldest first
 	changed chan struct{}
 	idle    []*worker
+	waiting map[lockstep.Key]struct{}
 }
 
 // pull is one lease.
@@ -69,6 +70,8 @@ type pull struct {
 	mu   sync.Mutex
 	held map[string]*heldItem // by the write's ID; nil once it is settled
 	left int
+	// byKey are the write IDs by the source's key. It does not change.
+	byKey map[lockstep.Key]string
 }
 
 type heldItem struct {
@@ -176,6 +179,7 @@ func (e *Engine) take(ctx context.Context, f *Flow, ask Ask) (handed Handed, lea
 	if err != nil || len(batch) == 0 {
 		return Handed{}, false, err
 	}
+	p.leased(batch)
 	items := make([]*item, len(batch))
 	for i, d := range batch {
 		items[i] = newItem(d)
@@ -231,7 +235,7 @@ func (w *worker) preparePull(ctx context.Context, items []*item, free map[*item]
 func (w *worker) handOut(ctx context.Context, items []*item, free map[*item]func(), ttl time.Duration) (Handed, error) {
 	var outcomes []lockstep.Outcome
 	closed := make([]*item, 0, len(items))
-	l := &pull{id: rand.Text(), until: time.Now().Add(ttl), held: map[string]*heldItem{}}
+	l := &pull{id: rand.Text(), until: time.Now().Add(ttl), held: map[string]*heldItem{}, byKey: map[lockstep.Key]string{}}
 	handed := Handed{Lease: l.id, Until: l.until}
 	for _, it := range items {
 		unlock := free[it]
@@ -247,7 +251,7 @@ func (w *worker) handOut(ctx context.Context, items []*item, free map[*item]func
 		}
 		wr := w.toWrite(it)
 		wr.ID = w.pullID(it, wr)
-		l.held[wr.ID] = &heldItem{it, unlock}
+		l.held[wr.ID], l.byKey[it.key()] = &heldItem{it, unlock}, wr.ID
 		handed.Writes = append(handed.Writes, HandedWrite{wr, it.key()})
 	}
 	if l.left = len(l.held); l.left > 0 {
@@ -277,6 +281,7 @@ func (w *worker) settleOutcomes(ctx context.Context, outcomes []lockstep.Outcome
 		return err
 	}
 	w.flow.state.count(outcomes)
+	w.flow.pulls.hinted(outcomes)
 	for i := range outcomes {
 		if outcomes[i].Link != nil && outcomes[i].Unlink != nil {
 			w.flow.state.moves.Add(1)

@@ -590,3 +590,65 @@ func TestLeasesAcrossARestart(t *testing.T) {
 		}
 	})
 }
+
+// Full syncs that read everything again and again, as a snapshot does, leave an entry as it is that nobody has settled
+// yet: its id stays, and so does a pause that it has.
+func TestFullSyncsLeaveWhatWaitsAsItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := pullWorld(t, false), store.New()
+		defer s.Close()
+		w.defs[0].track = false
+		for id := range 3 {
+			w.put("products", id, "n", "1.50")
+		}
+		e := w.engine(s)
+		stop := daemon(t, e)
+		time.Sleep(time.Second)
+		p := newPuller(t, e)
+		full := func() {
+			t.Helper()
+			time.Sleep(time.Second)
+			if _, err := p.e.Full(context.Background(), "products", FullOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		full()
+		h := p.pull(10, 10*time.Second, 0)
+		if len(h.Writes) != 3 {
+			t.Fatalf("%+v", h)
+		}
+		p.settle(h, PullResult{ID: h.Writes[0].ID, Status: PullRetry, RetryAfter: time.Hour})
+		full()
+		time.Sleep(20 * time.Second) // its time is over
+		full()
+		h = p.pull(10, 10*time.Second, 0)
+		stop()
+		e = w.engine(s)
+		p.e = e
+		defer daemon(t, e)()
+		time.Sleep(time.Second)
+		full()
+		for range 3 {
+			full()
+			if h = p.pull(10, time.Minute, 0); h.Lease != "" {
+				p.settle(h, p.take(h)...)
+			}
+		}
+		if len(p.holds) != 2 {
+			t.Errorf("the pause ended early, or records are missing: %v", p.holds)
+		}
+		if len(p.ids) != 3 {
+			t.Errorf("%d ids for 3 records", len(p.ids))
+		}
+		// What has changed in the source while it is held comes after it.
+		w.put("products", 1, "B", "1.50")
+		full()
+		h = p.pull(10, time.Minute, 0)
+		w.put("products", 1, "C", "1.50")
+		full()
+		p.settle(h, p.take(h)...)
+		time.Sleep(2 * time.Hour)
+		p.all()
+		p.level(w)
+	})
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 )
 
 // few is how many rows do not make it worth the while to ask whether a table is empty.
@@ -29,7 +30,7 @@ func (s *System) Apply(ctx context.Context, stream string, writes []lockstep.Wri
 	results := make([]lockstep.Result, len(writes))
 	writes, moved, err := sqlkit.Moves(t, writes)
 	if err != nil {
-		return nil, about(err, stream)
+		return nil, mykit.About(err, stream)
 	}
 	ctx, cancel := s.limit(ctx)
 	defer cancel()
@@ -41,10 +42,10 @@ func (s *System) Apply(ctx context.Context, stream string, writes []lockstep.Wri
 		a.results[i].Key = a.keyOf(i)
 		versions = versions || writes[i].IfVersion != ""
 	}
-	if a.link, err = s.acquire(ctx, s.writer); err != nil {
-		return nil, about(err, stream)
+	if a.link, err = mykit.Acquire(ctx, s.writer); err != nil {
+		return nil, mykit.About(err, stream)
 	}
-	defer a.link.release()
+	defer a.link.Release()
 	a.facts = s.known()
 	if err := a.run(places, versions); err != nil {
 		return nil, s.about(err, stream)
@@ -56,7 +57,7 @@ func (s *System) Apply(ctx context.Context, stream string, writes []lockstep.Wri
 type applier struct {
 	ctx     context.Context
 	sys     *System
-	link    link
+	link    mykit.Link
 	facts   *facts
 	table   *sqlkit.Table
 	key     []*sqlkit.Column
@@ -118,8 +119,8 @@ func (a *applier) commit() error {
 	if err == nil {
 		return nil
 	}
-	f := lockstep.FaultOf(fault(err))
-	if answered(err) {
+	f := lockstep.FaultOf(mykit.Fault(err))
+	if mykit.Answered(err) {
 		return f
 	}
 	return f.Maybe()
@@ -128,11 +129,11 @@ func (a *applier) commit() error {
 func (a *applier) rollback() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 5*time.Second)
 	defer cancel()
-	_, _ = a.link.exec(ctx, "ROLLBACK") // if it fails, the connection is gone, and the transaction with it
+	_, _ = a.link.Exec(ctx, "ROLLBACK") // if it fails, the connection is gone, and the transaction with it
 }
 
 func (a *applier) exec(statement string) error {
-	_, err := a.link.exec(a.ctx, statement)
+	_, err := a.link.Exec(a.ctx, statement)
 	return err
 }
 
@@ -171,11 +172,11 @@ func (a *applier) deletes(g sqlkit.Group) error {
 		if condition == "" {
 			continue // what cannot be a key names no record: it is gone
 		}
-		_, err := a.link.exec(a.ctx, "DELETE FROM "+a.table.SQL+" WHERE "+condition, args...)
-		if incomparable(err) && len(chunk) == 1 {
+		_, err := a.link.Exec(a.ctx, "DELETE FROM "+a.table.SQL+" WHERE "+condition, args...)
+		if mykit.Incomparable(err) && len(chunk) == 1 {
 			continue
 		}
-		if incomparable(err) {
+		if mykit.Incomparable(err) {
 			for _, at := range g.Writes { // one by one: it is rare
 				if err := a.deletes(sqlkit.Group{Op: g.Op, Writes: []int{at}}); err != nil {
 					return err

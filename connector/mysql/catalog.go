@@ -9,6 +9,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -73,11 +74,11 @@ func (s *System) Streams(ctx context.Context) ([]lockstep.Stream, error) {
 
 // discover reads the catalog and remembers it.
 func (s *System) discover(ctx context.Context) (map[string]*sqlkit.Table, error) {
-	conn, err := s.acquire(ctx, s.reader)
+	conn, err := mykit.Acquire(ctx, s.reader)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.release()
+	defer conn.Release()
 	ctx, cancel := s.limit(ctx)
 	defer cancel()
 	c := catalog{database: s.database, maria: s.known().maria, tables: map[string]*sqlkit.Table{}}
@@ -90,16 +91,16 @@ func (s *System) discover(ctx context.Context) (map[string]*sqlkit.Table, error)
 		if step.skip {
 			continue
 		}
-		err := conn.rows(ctx, step.query, []driver.Value{s.database}, func(cells []driver.Value) error {
+		err := conn.Rows(ctx, step.query, []driver.Value{s.database}, func(cells []driver.Value) error {
 			texts := make([]string, len(cells))
 			for i, v := range cells {
-				texts[i] = textOf(v)
+				texts[i] = mykit.TextOf(v)
 			}
 			step.row(texts)
 			return nil
 		})
 		if err != nil {
-			return nil, fault(err)
+			return nil, mykit.Fault(err)
 		}
 	}
 	c.finish()
@@ -121,7 +122,7 @@ type catalog struct {
 
 func (c *catalog) table(row []string) {
 	view := row[1] == "VIEW"
-	t := &sqlkit.Table{SQL: quote(c.database) + "." + quote(row[0]), View: view,
+	t := &sqlkit.Table{SQL: mykit.Quote(c.database) + "." + mykit.Quote(row[0]), View: view,
 		Info: &tableInfo{name: row[0], engine: row[2], columns: map[string]*columnInfo{}}}
 	t.Stream.Name, t.Stream.ReadOnly, t.Stream.About = row[0], view, -1
 	if n, err := strconv.ParseInt(row[3], 10, 64); err == nil && !view {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -17,17 +18,17 @@ func (s *System) Create(ctx context.Context, stream lockstep.Stream, dry bool) (
 	}
 	ctx, cancel := s.limit(ctx)
 	defer cancel()
-	conn, err := s.acquire(ctx, s.writer)
+	conn, err := mykit.Acquire(ctx, s.writer)
 	if err != nil {
 		return "", err
 	}
-	defer conn.release()
+	defer conn.Release()
 	facts := s.known()
 	d := declarer{facts: facts, keys: len(stream.Key), room: maxRow}
 	var lines []string
 	for _, f := range stream.Fields {
 		key := slices.Contains(stream.Key, f.Name)
-		line := "\t" + quote(f.Name) + " " + d.declare(f.Type, key)
+		line := "\t" + mykit.Quote(f.Name) + " " + d.declare(f.Type, key)
 		if !f.Nullable || key {
 			line += " NOT NULL"
 		}
@@ -36,14 +37,14 @@ func (s *System) Create(ctx context.Context, stream lockstep.Stream, dry bool) (
 		}
 		lines = append(lines, line)
 	}
-	lines = append(lines, "\tPRIMARY KEY ("+quoteAll(stream.Key)+")")
-	script := "CREATE TABLE IF NOT EXISTS " + quote(s.database) + "." + quote(stream.Name) + " (\n" + strings.Join(lines, ",\n") +
+	lines = append(lines, "\tPRIMARY KEY ("+mykit.QuoteAll(stream.Key)+")")
+	script := "CREATE TABLE IF NOT EXISTS " + mykit.Quote(s.database) + "." + mykit.Quote(stream.Name) + " (\n" + strings.Join(lines, ",\n") +
 		"\n) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE " + exactCollation(facts)
 	if dry {
 		return script, nil
 	}
-	if _, err := conn.exec(ctx, script); err != nil {
-		return script, about(err, stream.Name)
+	if _, err := conn.Exec(ctx, script); err != nil {
+		return script, mykit.About(err, stream.Name)
 	}
 	s.forget()
 	return script, nil

@@ -163,27 +163,3 @@ func parseTime(b []byte) (t time.Time, zero, ok bool) {
 }
 
 func two(b []byte) int { return int(b[0]-'0')*10 + int(b[1]-'0') }
-
-// textOf is a cell as text.
-func textOf(cell driver.Value) string { return string(appendCell(nil, cell)) }
-
-// appendCell appends a cell as the server wrote it.
-func appendCell(b []byte, cell driver.Value) []byte {
-	switch cell := cell.(type) {
-	case nil:
-		return b
-	case []byte:
-		return append(b, cell...)
-	case string:
-		return append(b, cell...)
-	case int64:
-		return strconv.AppendInt(b, cell, 10)
-	case uint64:
-		return strconv.AppendUint(b, cell, 10)
-	case float32:
-		return strconv.AppendFloat(b, float64(cell), 'g', -1, 32)
-	case float64:
-		return strconv.AppendFloat(b, cell, 'g', -1, 64)
-	}
-	return b
-}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -105,7 +106,7 @@ func typedMark(c *sqlkit.Column) string {
 // compares them: its collation stands on the other side, so that its index is of use.
 func (d *derived) same(i int, alias, equals string) string {
 	c := d.columns[i]
-	name, v := "t."+quote(c.Name), alias+".v"+strconv.Itoa(i)
+	name, v := "t."+mykit.Quote(c.Name), alias+".v"+strconv.Itoa(i)
 	info := columnOf(d.table, c)
 	if info.collation == "" {
 		return name + equals + v

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -20,11 +21,11 @@ func (s *System) Examine(ctx context.Context, r lockstep.Read) ([]lockstep.Findi
 	}
 	ctx, cancel := s.limit(ctx)
 	defer cancel()
-	conn, err := s.acquire(ctx, s.reader)
+	conn, err := mykit.Acquire(ctx, s.reader)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.release()
+	defer conn.Release()
 	e := examiner{ctx: ctx, sys: s, link: conn, plan: p}
 	checks := []func() error{e.clock, e.key, e.engine, e.zeros, e.writing}
 	more, err := e.tracked(r)
@@ -43,14 +44,14 @@ type examiner struct {
 	sqlkit.Remarks
 	ctx   context.Context
 	sys   *System
-	link  link
+	link  mykit.Link
 	plan  *sqlkit.Plan
 	field *sqlkit.Column
 }
 
 func (e *examiner) clock() error {
 	before := time.Now()
-	theirs, err := e.link.clock(e.ctx)
+	theirs, err := clockOf(e.ctx, e.link)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (e *examiner) key() error {
 	t := e.plan.Table
 	if !t.KeyIsUnique() && !t.View {
 		e.Say("warning", "no unique index covers the key of "+t.SQL+": two rows could have one key, and writing locks the gaps between them",
-			"CREATE UNIQUE INDEX … ON "+t.SQL+" ("+quoteAll(t.Stream.Key)+")")
+			"CREATE UNIQUE INDEX … ON "+t.SQL+" ("+mykit.QuoteAll(t.Stream.Key)+")")
 	}
 	if t.KeyIsNullable() {
 		e.Say("warning", "the key of "+t.SQL+" may be null: full syncs park such rows, polls pass over them", "")
@@ -90,7 +91,7 @@ func (e *examiner) zeros() error {
 		if !sqlkit.IsTime(c.Type.Kind) || t.View {
 			continue
 		}
-		row, err := e.link.one(e.ctx, "SELECT EXISTS (SELECT 1 FROM "+t.SQL+" t WHERE "+quote(c.Name)+" < '0001-01-01' OR DAY("+quote(c.Name)+") = 0)")
+		row, err := e.link.One(e.ctx, "SELECT EXISTS (SELECT 1 FROM "+t.SQL+" t WHERE "+mykit.Quote(c.Name)+" < '0001-01-01' OR DAY("+mykit.Quote(c.Name)+") = 0)")
 		if err != nil {
 			return err
 		}
@@ -123,12 +124,12 @@ func (e *examiner) transactions() error {
 	if err != nil {
 		return err
 	}
-	row, err := e.link.one(e.ctx, "SELECT CURRENT_USER()")
+	row, err := e.link.One(e.ctx, "SELECT CURRENT_USER()")
 	if err != nil {
 		return err
 	}
 	missed := fmt.Sprintf("each poll reads %s again, and a transaction that is open for longer is missed until the next full sync", sqlkit.BlindOverlap)
-	err = e.link.rows(e.ctx, "SELECT 1 FROM information_schema.INNODB_TRX LIMIT 1", nil, ignore)
+	err = e.link.Rows(e.ctx, "SELECT 1 FROM information_schema.INNODB_TRX LIMIT 1", nil, ignore)
 	switch {
 	case noRight(err):
 		name, host, _ := strings.Cut(row[0], "@")
@@ -145,8 +146,8 @@ func (e *examiner) transactions() error {
 
 // times looks at the field's values.
 func (e *examiner) times() error {
-	name, from := quote(e.field.Name), " FROM "+e.plan.Table.SQL+" t"
-	row, err := e.link.one(e.ctx, "SELECT EXISTS (SELECT 1"+from+" WHERE "+name+" IS NULL)")
+	name, from := mykit.Quote(e.field.Name), " FROM "+e.plan.Table.SQL+" t"
+	row, err := e.link.One(e.ctx, "SELECT EXISTS (SELECT 1"+from+" WHERE "+name+" IS NULL)")
 	if err != nil {
 		return err
 	}
@@ -155,7 +156,7 @@ func (e *examiner) times() error {
 	}
 	switch e.field.Type.Kind {
 	case value.InstantType:
-		if row, err = e.link.one(e.ctx, "SELECT EXISTS (SELECT 1"+from+" WHERE "+name+" > SYSDATE(6) + INTERVAL 1 MINUTE)"); err != nil {
+		if row, err = e.link.One(e.ctx, "SELECT EXISTS (SELECT 1"+from+" WHERE "+name+" > SYSDATE(6) + INTERVAL 1 MINUTE)"); err != nil {
 			return err
 		}
 		if row[0] != "0" {
@@ -164,7 +165,7 @@ func (e *examiner) times() error {
 	case value.WallType, value.DateType:
 		zone := e.plan.Table.Zone
 		if zone == "" {
-			if row, err = e.link.one(e.ctx, "SELECT IF(@@GLOBAL.time_zone = 'SYSTEM', @@system_time_zone, @@GLOBAL.time_zone)"); err != nil {
+			if row, err = e.link.One(e.ctx, "SELECT IF(@@GLOBAL.time_zone = 'SYSTEM', @@system_time_zone, @@GLOBAL.time_zone)"); err != nil {
 				return err
 			}
 			zone = row[0] + ", the server's zone"
@@ -182,7 +183,7 @@ func (e *examiner) times() error {
 func (e *examiner) index() error {
 	if !e.field.Indexed && !e.plan.Table.View {
 		e.Say("warning", "no index begins with "+e.field.Name+": every poll reads the whole table",
-			"CREATE INDEX … ON "+e.plan.Table.SQL+" ("+quote(e.field.Name)+")")
+			"CREATE INDEX … ON "+e.plan.Table.SQL+" ("+mykit.Quote(e.field.Name)+")")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 )
 
 // tracked are the checks of the tracker.
@@ -45,11 +46,11 @@ func (e *examiner) flag(r lockstep.Read) error {
 	}
 	e.UnseenMarks(e.plan, e.field, installed)
 	// What a user may do is told by its grants alone; a column's right shows among the columns that it sees.
-	row, err := e.link.one(e.ctx, "SELECT COALESCE(MAX(PRIVILEGES), '') FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND COLUMN_NAME = ?",
+	row, err := e.link.One(e.ctx, "SELECT COALESCE(MAX(PRIVILEGES), '') FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND COLUMN_NAME = ?",
 		e.sys.database, infoOf(e.plan.Table).name, e.field.Name)
 	if err == nil && !strings.Contains(row[0], "update") {
 		e.Say("error", "the user may not take the marks away: the same rows would come with every poll",
-			"GRANT SELECT, UPDATE ("+quote(e.field.Name)+") ON "+e.plan.Table.SQL+" TO the user.")
+			"GRANT SELECT, UPDATE ("+mykit.Quote(e.field.Name)+") ON "+e.plan.Table.SQL+" TO the user.")
 	}
 	return err
 }

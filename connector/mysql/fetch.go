@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -60,10 +61,10 @@ func (s *System) fetch(ctx context.Context, p *sqlkit.Plan, keys []lockstep.Key,
 		found = append(found, r.record)
 		return nil
 	})
-	if incomparable(err) && len(keys) == 1 {
+	if mykit.Incomparable(err) && len(keys) == 1 {
 		return nil
 	}
-	if incomparable(err) { // one of the keys: find it by halving, for it is rare
+	if mykit.Incomparable(err) { // one of the keys: find it by halving, for it is rare
 		half := len(keys) / 2
 		if err := s.fetch(ctx, p, keys[:half], each); err != nil {
 			return err
@@ -110,7 +111,7 @@ next:
 	}
 	if len(columns) == 1 {
 		mark := keyMark(columns[0])
-		return of + quote(columns[0].Name) + " IN (" + mark + strings.Repeat(", "+mark, n-1) + ")", args
+		return of + mykit.Quote(columns[0].Name) + " IN (" + mark + strings.Repeat(", "+mark, n-1) + ")", args
 	}
 	one := keyIs(columns, of)
 	return "(" + one + strings.Repeat(" OR "+one, n-1) + ")", args
@@ -120,7 +121,7 @@ next:
 func keyIs(columns []*sqlkit.Column, of string) string {
 	same := make([]string, len(columns))
 	for i, c := range columns {
-		same[i] = of + quote(c.Name) + " = " + keyMark(c)
+		same[i] = of + mykit.Quote(c.Name) + " = " + keyMark(c)
 	}
 	return "(" + strings.Join(same, " AND ") + ")"
 }

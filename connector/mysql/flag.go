@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -65,17 +66,17 @@ func (s *System) itemsPage(ctx context.Context, q *selection, l lockstep.Limit, 
 }
 
 func (s *System) clock(ctx context.Context) (at time.Time, err error) {
-	conn, err := s.acquire(ctx, s.reader)
+	conn, err := mykit.Acquire(ctx, s.reader)
 	if err != nil {
 		return at, err
 	}
-	defer conn.release()
-	return conn.clock(ctx)
+	defer conn.Release()
+	return clockOf(ctx, conn)
 }
 
 // markedSQL is true on marked rows. Written so, an index on the column serves.
 func markedSQL(mark *sqlkit.Column) string {
-	name := "t." + quote(mark.Name)
+	name := "t." + mykit.Quote(mark.Name)
 	return "(" + name + " > 0 OR " + name + " < 0)"
 }
 
@@ -89,7 +90,7 @@ func imageSQL(t *sqlkit.Table, mark *sqlkit.Column) string {
 		if c.Name == mark.Name {
 			continue
 		}
-		name := "t." + quote(c.Name)
+		name := "t." + mykit.Quote(c.Name)
 		switch {
 		case columnOf(t, c).base == "bit":
 			name = "CAST(" + name + " + 0 AS CHAR)"
@@ -120,10 +121,10 @@ func (s *System) ackFlag(ctx context.Context, p *sqlkit.Plan, r lockstep.Read, u
 	if len(items) == 0 {
 		return nil
 	}
-	sets := quote(mark.Name) + " = 0"
+	sets := mykit.Quote(mark.Name) + " = 0"
 	for name, info := range infoOf(p.Table).columns {
 		if info.onUpdate {
-			sets += ", " + quote(name) + " = " + quote(name)
+			sets += ", " + mykit.Quote(name) + " = " + mykit.Quote(name)
 		}
 	}
 	return s.inWriter(ctx, p.Table, func(a *applier) error {
@@ -136,7 +137,7 @@ func (s *System) ackFlag(ctx context.Context, p *sqlkit.Plan, r lockstep.Read, u
 			if condition == "" {
 				continue
 			}
-			if _, err := a.link.exec(ctx, "UPDATE "+p.Table.SQL+" SET "+sets+" WHERE "+condition, args...); err != nil {
+			if _, err := a.link.Exec(ctx, "UPDATE "+p.Table.SQL+" SET "+sets+" WHERE "+condition, args...); err != nil {
 				return err
 			}
 		}
@@ -161,7 +162,7 @@ func (a *applier) unchanged(p *sqlkit.Plan, table, mark, condition string, key [
 	if err != nil {
 		return nil, err
 	}
-	q := &selection{plan: light, from: table + " t", terms: []string{in, condition}, args: args, extra: []string{mark}, large: 1 << 30, lock: a.lockSQL()}
+	q := &selection{plan: light, from: table + " t", terms: []string{in, condition}, args: args, extra: []string{mark}, large: 1 << 30, lock: mykit.LockSQL(a.facts.maria, a.facts.version)}
 	state := map[lockstep.Key]bool{}
 	err = a.sys.collectBy(a.ctx, a.link, q, func(r *row) error {
 		key := r.record.Key
@@ -178,21 +179,13 @@ func (a *applier) unchanged(p *sqlkit.Plan, table, mark, condition string, key [
 	return free, err
 }
 
-// lockSQL locks what nobody holds; servers that cannot pass over the rest wait for it.
-func (a *applier) lockSQL() string {
-	if a.facts.maria && a.facts.version >= 100600 || !a.facts.maria && a.facts.version >= 80001 {
-		return " FOR UPDATE SKIP LOCKED"
-	}
-	return " FOR UPDATE"
-}
-
 // inWriter does what it is given in a transaction that writes.
 func (s *System) inWriter(ctx context.Context, t *sqlkit.Table, do func(*applier) error) error {
-	conn, err := s.acquire(ctx, s.writer)
+	conn, err := mykit.Acquire(ctx, s.writer)
 	if err != nil {
 		return err
 	}
-	defer conn.release()
+	defer conn.Release()
 	a := &applier{ctx: ctx, sys: s, link: conn, facts: s.known(), table: t}
 	return a.transaction(func() error { return do(a) })
 }

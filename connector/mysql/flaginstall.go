@@ -9,6 +9,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 )
 
 // flagger is the triggers that set a mark, for applications that do not set it themselves: on each row that is inserted,
@@ -39,7 +40,7 @@ func flaggerOf(p *sqlkit.Plan, r lockstep.Read) (*flagger, error) {
 	var same []string
 	for _, c := range others {
 		info := columnOf(p.Table, c)
-		name := quote(c.Name)
+		name := mykit.Quote(c.Name)
 		switch {
 		case info.onUpdate:
 			continue
@@ -49,7 +50,7 @@ func flaggerOf(p *sqlkit.Plan, r lockstep.Read) (*flagger, error) {
 			same = append(same, "OLD."+name+" <=> NEW."+name)
 		}
 	}
-	name := quote(mark.Name)
+	name := mykit.Quote(mark.Name)
 	digest := sha256.Sum256([]byte(strings.Join(same, " AND ")))
 	f.actions[0] = "SET NEW." + name + " = 1 /* lockstep flag 1 */"
 	f.actions[1] = "SET NEW." + name + " = IF(" + strings.Join(append(same, "1"), " AND ") + ", NEW." + name + ", 1) /* lockstep flag 1 " + hex.EncodeToString(digest[:8]) + " */"
@@ -63,17 +64,17 @@ func (s *System) installFlag(ctx context.Context, p *sqlkit.Plan, r lockstep.Rea
 	if err != nil {
 		return "", err
 	}
-	conn, err := s.acquire(ctx, s.writer)
+	conn, err := mykit.Acquire(ctx, s.writer)
 	if err != nil {
 		return "", err
 	}
-	defer conn.release()
+	defer conn.Release()
 	there := map[string]string{}
 	first := map[string]string{}
-	err = conn.rows(ctx, `SELECT TRIGGER_NAME, ACTION_STATEMENT, EVENT_MANIPULATION FROM information_schema.TRIGGERS
+	err = conn.Rows(ctx, `SELECT TRIGGER_NAME, ACTION_STATEMENT, EVENT_MANIPULATION FROM information_schema.TRIGGERS
 WHERE TRIGGER_SCHEMA = ? AND EVENT_OBJECT_TABLE = ? AND ACTION_TIMING = 'BEFORE' ORDER BY ACTION_ORDER`, []driver.Value{s.database, infoOf(p.Table).name}, func(cells []driver.Value) error {
-		name, event := textOf(cells[0]), textOf(cells[2])
-		there[name] = textOf(cells[1])
+		name, event := mykit.TextOf(cells[0]), mykit.TextOf(cells[2])
+		there[name] = mykit.TextOf(cells[1])
 		if first[event] == "" && name != f.names[0] && name != f.names[1] {
 			first[event] = name
 		}
@@ -89,27 +90,27 @@ WHERE TRIGGER_SCHEMA = ? AND EVENT_OBJECT_TABLE = ? AND ACTION_TIMING = 'BEFORE'
 			continue
 		}
 		if ok {
-			script = append(script, "DROP TRIGGER "+quote(s.database)+"."+quote(f.names[i]))
+			script = append(script, "DROP TRIGGER "+mykit.Quote(s.database)+"."+mykit.Quote(f.names[i]))
 		}
 		order := ""
 		if first[event] != "" {
-			order = " PRECEDES " + quote(first[event])
+			order = " PRECEDES " + mykit.Quote(first[event])
 		}
-		script = append(script, "CREATE TRIGGER "+quote(s.database)+"."+quote(f.names[i])+" BEFORE "+event+" ON "+p.Table.SQL+" FOR EACH ROW"+order+" "+f.actions[i])
+		script = append(script, "CREATE TRIGGER "+mykit.Quote(s.database)+"."+mykit.Quote(f.names[i])+" BEFORE "+event+" ON "+p.Table.SQL+" FOR EACH ROW"+order+" "+f.actions[i])
 	}
-	return s.runScript(ctx, conn, script, dry)
+	return mykit.RunScript(ctx, conn, script, dry)
 }
 
 func (s *System) removeFlag(ctx context.Context, r lockstep.Read, dry bool) (string, error) {
-	conn, err := s.acquire(ctx, s.writer)
+	conn, err := mykit.Acquire(ctx, s.writer)
 	if err != nil {
 		return "", err
 	}
-	defer conn.release()
+	defer conn.Release()
 	names := flagNames(r)
-	script, err := s.dropTriggers(ctx, conn, names[:]...)
+	script, err := mykit.DropTriggersSQL(ctx, conn, s.database, names[:]...)
 	if err != nil {
 		return "", err
 	}
-	return s.runScript(ctx, conn, script, dry)
+	return mykit.RunScript(ctx, conn, script, dry)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 )
 
 // clockSQL is the server's clock; the session's zone is UTC.
@@ -57,7 +58,7 @@ const (
 )
 
 // horizon is a horizon that was taken after a moment of our clock. last is the one of the feed's position, or nil.
-func (s *System) horizon(ctx context.Context, conn link, last *sqlkit.Horizon, after time.Time) (sqlkit.Horizon, error) {
+func (s *System) horizon(ctx context.Context, conn mykit.Link, last *sqlkit.Horizon, after time.Time) (sqlkit.Horizon, error) {
 	c, err := s.census(ctx, conn, after)
 	if err != nil {
 		return sqlkit.Horizon{}, err
@@ -85,7 +86,7 @@ func (s *System) horizon(ctx context.Context, conn link, last *sqlkit.Horizon, a
 }
 
 // census is the last census where it was taken after a moment, else a new one. One is taken at a time.
-func (s *System) census(ctx context.Context, conn link, after time.Time) (*census, error) {
+func (s *System) census(ctx context.Context, conn mykit.Link, after time.Time) (*census, error) {
 	select {
 	case s.counting <- struct{}{}:
 	case <-ctx.Done():
@@ -99,7 +100,7 @@ func (s *System) census(ctx context.Context, conn link, after time.Time) (*censu
 	for range tries {
 		var current bool
 		var err error
-		if c, current, err = conn.census(ctx); err != nil {
+		if c, current, err = takeCensus(ctx, conn); err != nil {
 			return nil, err
 		}
 		if current || c.blind {
@@ -118,18 +119,18 @@ func (s *System) census(ctx context.Context, conn link, after time.Time) (*censu
 	return c, nil
 }
 
-// census takes the clock first, then what runs, then the open transactions: a statement that moves on in between is
+// takeCensus takes the clock first, then what runs, then the open transactions: a statement that moves on in between is
 // seen in its old state, in its new one, or in both. It is not current if the list was made before.
-func (c link) census(ctx context.Context) (_ *census, current bool, err error) {
+func takeCensus(ctx context.Context, c mykit.Link) (_ *census, current bool, err error) {
 	n := &census{taken: time.Now(), running: map[string]time.Time{}}
-	if n.clock, err = c.clock(ctx); err != nil {
+	if n.clock, err = clockOf(ctx, c); err != nil {
 		return n, false, err
 	}
-	err = c.rows(ctx, runningSQL, nil, func(cells []driver.Value) error {
-		switch command := textOf(cells[2]); command {
+	err = c.Rows(ctx, runningSQL, nil, func(cells []driver.Value) error {
+		switch command := mykit.TextOf(cells[2]); command {
 		case "Binlog Dump": // it only reads
 		case "Query", "Execute":
-			n.running[textOf(cells[0])] = n.clock.Add(-time.Duration(number(textOf(cells[1])))*time.Second - slack)
+			n.running[mykit.TextOf(cells[0])] = n.clock.Add(-time.Duration(number(mykit.TextOf(cells[1])))*time.Second - slack)
 		default:
 			n.blind = n.blind || isApplier(command)
 		}
@@ -138,17 +139,17 @@ func (c link) census(ctx context.Context) (_ *census, current bool, err error) {
 	if err != nil {
 		return n, false, err
 	}
-	if _, err := c.exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
+	if _, err := c.Exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
 		return n, false, err
 	}
 	mark := rand.Text()
-	err = c.rows(ctx, fmt.Sprintf(openSQL, mark), nil, func(cells []driver.Value) error {
-		if textOf(cells[3]) == "1" {
-			current = current || strings.Contains(textOf(cells[4]), mark)
+	err = c.Rows(ctx, fmt.Sprintf(openSQL, mark), nil, func(cells []driver.Value) error {
+		if mykit.TextOf(cells[3]) == "1" {
+			current = current || strings.Contains(mykit.TextOf(cells[4]), mark)
 			return nil
 		}
-		since, _, ok := parseTime([]byte(textOf(cells[2])))
-		n.open = append(n.open, transaction{textOf(cells[0]), textOf(cells[1]), since.Add(-slack)})
+		since, _, ok := parseTime([]byte(mykit.TextOf(cells[2])))
+		n.open = append(n.open, transaction{mykit.TextOf(cells[0]), mykit.TextOf(cells[1]), since.Add(-slack)})
 		if !ok {
 			return errText
 		}
@@ -158,13 +159,13 @@ func (c link) census(ctx context.Context) (_ *census, current bool, err error) {
 		n.blind, err = true, nil
 	}
 	if err == nil {
-		_, err = c.exec(ctx, "COMMIT")
+		_, err = c.Exec(ctx, "COMMIT")
 	}
 	return n, current, err
 }
 
 // noRight tells that the user may not see the transactions of others.
-func noRight(err error) bool { return isNumber(err, 1227, 1142, 1044) }
+func noRight(err error) bool { return mykit.IsNumber(err, 1227, 1142, 1044) }
 
 // openedBefore is an open transaction, or a statement that may be one, with the oldest start that was seen of it. What
 // ran without a transaction when it was seen last is in this one now: one statement may have begun before it.
@@ -184,8 +185,8 @@ func isApplier(command string) bool {
 	return command == "Slave_SQL" || command == "Slave_worker" || command == "Connect" || command == "Replica_SQL" || command == "Replica_worker"
 }
 
-func (c link) clock(ctx context.Context) (time.Time, error) {
-	row, err := c.one(ctx, clockSQL)
+func clockOf(ctx context.Context, c mykit.Link) (time.Time, error) {
+	row, err := c.One(ctx, clockSQL)
 	if err != nil {
 		return time.Time{}, err
 	}

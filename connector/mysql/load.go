@@ -11,6 +11,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -33,7 +34,7 @@ func (a *applier) direct(g sqlkit.Group) (done bool, err error) {
 	clean := false
 	err = a.transaction(func() error {
 		if !a.sys.isDirect(stream) {
-			rows, err := a.link.one(a.ctx, "SELECT EXISTS (SELECT 1 FROM "+a.table.SQL+")")
+			rows, err := a.link.One(a.ctx, "SELECT EXISTS (SELECT 1 FROM "+a.table.SQL+")")
 			if err != nil || rows[0] != "0" {
 				return errDirty(err)
 			}
@@ -44,7 +45,7 @@ func (a *applier) direct(g sqlkit.Group) (done bool, err error) {
 		clean = true
 		return nil
 	})
-	if _, refused := err.(*refusal); refused || !clean && answered(err) {
+	if _, refused := err.(*refusal); refused || !clean && mykit.Answered(err) {
 		a.sys.setDirect(stream, false)
 		for _, at := range g.Writes { // the usual way answers anew
 			a.results[at].Err = nil
@@ -77,15 +78,15 @@ func (a *applier) load(tuples []tuple, b *sqlkit.Binding) error {
 	columns := make([]string, len(b.Columns))
 	var sets []string
 	for i, c := range b.Columns {
-		columns[i] = quote(c.Name)
+		columns[i] = mykit.Quote(c.Name)
 		variable := "@lockstep" + strconv.Itoa(i)
 		switch {
 		case c.Type.Kind == value.BytesType:
 			r.hex[i], columns[i] = true, variable
-			sets = append(sets, quote(c.Name)+" = UNHEX("+variable+")")
+			sets = append(sets, mykit.Quote(c.Name)+" = UNHEX("+variable+")")
 		case columnOf(a.table, c).base == "bit":
 			columns[i] = variable
-			sets = append(sets, quote(c.Name)+" = CAST("+variable+" AS UNSIGNED)")
+			sets = append(sets, mykit.Quote(c.Name)+" = CAST("+variable+" AS UNSIGNED)")
 		}
 	}
 	statement := "LOAD DATA LOCAL INFILE 'Reader::" + name + "' INTO TABLE " + b.Table.SQL +
@@ -95,7 +96,7 @@ func (a *applier) load(tuples []tuple, b *sqlkit.Binding) error {
 	}
 	mysql.RegisterReaderHandler(name, func() io.Reader { return r })
 	defer mysql.DeregisterReaderHandler(name)
-	done, err := a.link.exec(a.ctx, statement)
+	done, err := a.link.Exec(a.ctx, statement)
 	if err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func (a *applier) load(tuples []tuple, b *sqlkit.Binding) error {
 	if err != nil {
 		return err
 	}
-	warnings, err := a.link.one(a.ctx, "SELECT @@warning_count")
+	warnings, err := a.link.One(a.ctx, "SELECT @@warning_count")
 	if err == nil && (n != int64(len(tuples)) || warnings[0] != "0") {
 		return &refusal{}
 	}
@@ -154,7 +155,7 @@ func (r *loader) row(args []driver.Value) {
 				r.buf = sqlkit.AppendEscaped(r.buf, string(arg))
 			}
 		default:
-			r.buf = appendCell(r.buf, arg)
+			r.buf = mykit.AppendCell(r.buf, arg)
 		}
 	}
 	r.buf = append(r.buf, '\n')

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 	"github.com/lockstep-sync/lockstep/connector/mysql/internal/binlog"
 	"github.com/lockstep-sync/lockstep/value"
 )
@@ -175,7 +176,7 @@ func cellValue(c binlog.Cell) driver.Value {
 
 // goneCell tells of a soft-delete field's cell what goneSQL tells of its column.
 func goneCell(c *sqlkit.Column, cell driver.Value) bool {
-	text := strings.ToLower(textOf(cell))
+	text := strings.ToLower(mykit.TextOf(cell))
 	if b, ok := cell.([]byte); ok && (c.Type.Kind == value.BoolType || c.Type.Kind == value.IntType) { // BIT
 		n := uint64(0)
 		for _, x := range b {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 )
 
 // Connector opens MariaDB and MySQL databases.
@@ -45,7 +46,7 @@ func (connector) Open(_ context.Context, s lockstep.Settings) (lockstep.System, 
 	if s.Text("dsn") == "" {
 		return nil, lockstep.Faultf(lockstep.CodeConfig, "mysql needs a dsn")
 	}
-	cfg, err := parseDSN(s.Text("dsn"))
+	cfg, err := mykit.ParseDSN(s.Text("dsn"))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -43,7 +44,7 @@ func (q *selection) sql() (statement string, sized bool) {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		name := "t." + quote(c.Name)
+		name := "t." + mykit.Quote(c.Name)
 		if at := slices.Index(q.plan.Key, i); at >= 0 && q.keys != nil {
 			name = q.keys[at]
 		}
@@ -85,7 +86,7 @@ func sizeSQL(p *sqlkit.Plan) string {
 	var sizes []string
 	for _, c := range p.Columns {
 		if columnOf(p.Table, c).large {
-			sizes = append(sizes, "COALESCE(OCTET_LENGTH(t."+quote(c.Name)+"), 0)")
+			sizes = append(sizes, "COALESCE(OCTET_LENGTH(t."+mykit.Quote(c.Name)+"), 0)")
 		}
 	}
 	return strings.Join(sizes, " + ")
@@ -106,7 +107,7 @@ func present(p *sqlkit.Plan) []string {
 // goneSQL is true where a soft-delete field says that the row is gone: true, or not null. Texts and numbers that say
 // no are no, and so is a zero date.
 func goneSQL(t *sqlkit.Table, c *sqlkit.Column) string {
-	name := "t." + quote(c.Name)
+	name := "t." + mykit.Quote(c.Name)
 	if columnOf(t, c).base == "bit" {
 		name += " + 0"
 	}
@@ -134,25 +135,25 @@ const overhead = 128 << 10
 func (s *System) collect(ctx context.Context, q *selection, each func(*row) error) error {
 	ctx, cancel := s.limit(ctx)
 	defer cancel()
-	conn, err := s.acquire(ctx, s.reader)
+	conn, err := mykit.Acquire(ctx, s.reader)
 	if err != nil {
 		return err
 	}
-	defer conn.release()
+	defer conn.Release()
 	return s.collectBy(ctx, conn, q, each)
 }
 
-func (s *System) collectBy(ctx context.Context, conn link, q *selection, each func(*row) error) error {
+func (s *System) collectBy(ctx context.Context, conn mykit.Link, q *selection, each func(*row) error) error {
 	q.large = min(q.large, max(1024, s.known().packet-overhead)) // the server sends no larger row
 	statement, sized := q.sql()
 	d := newDecoder(q, s.park)
 	enough := false
-	err := conn.rows(ctx, statement, q.args, func(cells []driver.Value) error {
+	err := conn.Rows(ctx, statement, q.args, func(cells []driver.Value) error {
 		err := each(d.row(cells, sized))
 		if enough = err == errEnough; enough && q.rows-d.count > 500 {
 			// What is left would have to be read to use the connection again. There is never much: the LIMIT is
 			// fitted to the page. Where rows grew all of a sudden, a new connection is cheaper.
-			return errDrop
+			return mykit.ErrDrop
 		}
 		return err
 	})
@@ -253,7 +254,7 @@ func (d *decoder) tooLarge(size int) {
 }
 
 func (d *decoder) cellText(cell driver.Value) string {
-	d.text = appendCell(d.text[:0], cell)
+	d.text = mykit.AppendCell(d.text[:0], cell)
 	return d.arena.Text(d.text)
 }
 

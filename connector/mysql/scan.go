@@ -9,6 +9,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 )
 
 // plan is the table and the plan of a read. A table or column that we do not know may have come meanwhile: it is looked
@@ -41,7 +42,7 @@ func (s *System) Scan(ctx context.Context, r lockstep.Read, from lockstep.Positi
 	}
 	place, err := sqlkit.ReadPlace(from, len(p.Key))
 	if err != nil {
-		return lockstep.Page{}, about(err, r.Stream)
+		return lockstep.Page{}, mykit.About(err, r.Stream)
 	}
 	if p.Table.KeyIsNullable() && len(place.After) == 0 {
 		page, err := s.nullKeys(ctx, p, place)
@@ -171,13 +172,13 @@ func (s *System) nullKeys(ctx context.Context, p *sqlkit.Plan, place sqlkit.Plac
 	}
 	ctx, cancel := s.limit(ctx)
 	defer cancel()
-	conn, err := s.acquire(ctx, s.reader)
+	conn, err := mykit.Acquire(ctx, s.reader)
 	if err != nil {
 		return lockstep.Page{}, err
 	}
-	defer conn.release()
+	defer conn.Release()
 	condition := strings.Join(append(present(p), "("+strings.Join(terms, " OR ")+")"), " AND ")
-	n, err := conn.one(ctx, "SELECT COUNT(*) FROM "+p.Table.SQL+" t WHERE "+condition)
+	n, err := conn.One(ctx, "SELECT COUNT(*) FROM "+p.Table.SQL+" t WHERE "+condition)
 	if err != nil || n[0] == "0" {
 		return lockstep.Page{}, err
 	}
@@ -192,7 +193,7 @@ func (s *System) nullKeys(ctx context.Context, p *sqlkit.Plan, place sqlkit.Plac
 func keyNames(p *sqlkit.Plan, of string) []string {
 	names := make([]string, len(p.Key))
 	for i, at := range p.Key {
-		names[i] = of + quote(p.Columns[at].Name)
+		names[i] = of + mykit.Quote(p.Columns[at].Name)
 	}
 	return names
 }
@@ -202,7 +203,7 @@ func (s *System) about(err error, stream string) error {
 	if err == nil {
 		return nil
 	}
-	f := lockstep.FaultOf(fault(err)).On(lockstep.About{Stream: stream})
+	f := lockstep.FaultOf(mykit.Fault(err)).On(lockstep.About{Stream: stream})
 	if f.Code == lockstep.CodeNoStream || f.Code == lockstep.CodeNoField {
 		s.forget()
 	}

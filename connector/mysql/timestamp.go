@@ -9,6 +9,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -50,21 +51,21 @@ func trackField(p *sqlkit.Plan) (*sqlkit.Column, error) {
 }
 
 func (s *System) now(ctx context.Context) (sqlkit.Horizon, error) {
-	conn, err := s.acquire(ctx, s.reader)
+	conn, err := mykit.Acquire(ctx, s.reader)
 	if err != nil {
 		return sqlkit.Horizon{}, err
 	}
-	defer conn.release()
+	defer conn.Release()
 	return s.horizon(ctx, conn, nil, time.Now().Add(-fresh))
 }
 
 // begin takes a horizon and says where a sweep from the last one begins.
 func (s *System) begin(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Column, last sqlkit.Horizon) (*sqlkit.Sweep, error) {
-	conn, err := s.acquire(ctx, s.reader)
+	conn, err := mykit.Acquire(ctx, s.reader)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.release()
+	defer conn.Release()
 	next, err := s.horizon(ctx, conn, &last, time.Now().Add(-fresh))
 	if err != nil {
 		return nil, err
@@ -80,12 +81,12 @@ func (s *System) begin(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Column
 }
 
 // bound is an instant as the column is compared with it.
-func (s *System) bound(ctx context.Context, conn link, p *sqlkit.Plan, field *sqlkit.Column, from, now time.Time) (string, error) {
+func (s *System) bound(ctx context.Context, conn mykit.Link, p *sqlkit.Plan, field *sqlkit.Column, from, now time.Time) (string, error) {
 	switch field.Type.Kind {
 	case value.InstantType:
 		return wallText(from), nil
 	case value.IntType:
-		row, err := conn.one(ctx, "SELECT COALESCE(MAX("+quote(field.Name)+"), 0) FROM "+p.Table.SQL)
+		row, err := conn.One(ctx, "SELECT COALESCE(MAX("+mykit.Quote(field.Name)+"), 0) FROM "+p.Table.SQL)
 		if err != nil {
 			return "", err
 		}
@@ -121,7 +122,7 @@ func (s *System) bound(ctx context.Context, conn link, p *sqlkit.Plan, field *sq
 
 // wall gives the time that a clock on the wall of a zone shows at an instant; "" is the zone that the server's own
 // applications write in, which the server itself is asked about.
-func (s *System) wall(ctx context.Context, conn link, zone string) (func(time.Time) (time.Time, error), error) {
+func (s *System) wall(ctx context.Context, conn mykit.Link, zone string) (func(time.Time) (time.Time, error), error) {
 	if zone != "" {
 		loc, err := time.LoadLocation(zone)
 		if err != nil {
@@ -134,7 +135,7 @@ func (s *System) wall(ctx context.Context, conn link, zone string) (func(time.Ti
 		}, nil
 	}
 	return func(t time.Time) (time.Time, error) {
-		row, err := conn.one(ctx, "SELECT CONVERT_TZ(?, '+00:00', @@GLOBAL.time_zone)", wallText(t))
+		row, err := conn.One(ctx, "SELECT CONVERT_TZ(?, '+00:00', @@GLOBAL.time_zone)", wallText(t))
 		if err != nil {
 			return t, err
 		}
@@ -150,7 +151,7 @@ func wallText(t time.Time) string { return string(sqlkit.AppendTime(nil, t.UTC()
 
 func (s *System) sweep(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Column, feed sqlkit.Feed, l lockstep.Limit) (lockstep.Page, error) {
 	sweep := *feed.Sweep
-	track := "t." + quote(field.Name)
+	track := "t." + mykit.Quote(field.Name)
 	q, err := s.swept(p, field, sweep.After, l)
 	if err != nil {
 		return lockstep.Page{}, err
@@ -172,7 +173,7 @@ func (s *System) sweep(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Column
 
 // swept selects the rows behind a place in the order of (field, key); the field's text is the first extra.
 func (s *System) swept(p *sqlkit.Plan, field *sqlkit.Column, after []string, l lockstep.Limit) (*selection, error) {
-	track, keys := "t."+quote(field.Name), keyNames(p, "t.")
+	track, keys := "t."+mykit.Quote(field.Name), keyNames(p, "t.")
 	q := &selection{plan: p, from: p.Table.SQL + " t", order: track + ", " + strings.Join(keys, ", "), extra: []string{track},
 		large: sqlkit.MaxRecord(s.options.MaxRecord, l)}
 	if p.Deleted != nil {
@@ -203,7 +204,7 @@ func counted(p *sqlkit.Plan) []string {
 	}
 	for _, at := range p.Key {
 		if p.Columns[at].Nullable {
-			terms = append(terms, "t."+quote(p.Columns[at].Name)+" IS NOT NULL")
+			terms = append(terms, "t."+mykit.Quote(p.Columns[at].Name)+" IS NOT NULL")
 		}
 	}
 	return terms

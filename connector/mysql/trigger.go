@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -15,24 +16,24 @@ import (
 // is now, one that is not is a delete. From each position the rest of the table is read; at its end the position goes
 // back to the start, and what was acknowledged is gone from it by then.
 func (s *System) byTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read, from lockstep.Position, l lockstep.Limit) (lockstep.Page, error) {
-	conn, err := s.acquire(ctx, s.reader)
+	conn, err := mykit.Acquire(ctx, s.reader)
 	if err != nil {
 		return lockstep.Page{}, err
 	}
 	c, err := s.installed(ctx, conn, p, r)
-	conn.release()
+	conn.Release()
 	if err != nil {
 		return lockstep.Page{}, err
 	}
-	now := sqlkit.Turn{Epoch: c.epoch, Acked: c.acked}
+	now := sqlkit.Turn{Epoch: c.Epoch, Acked: c.Acked}
 	if from == nil {
-		return lockstep.Page{Next: now.Position(), UpTo: c.clock}, nil
+		return lockstep.Page{Next: now.Position(), UpTo: c.Clock}, nil
 	}
 	turn, err := sqlkit.ReadTurn(from, len(p.Key))
 	if err != nil {
 		return lockstep.Page{}, err
 	}
-	if err := turn.Check(c.epoch, c.acked); err != nil {
+	if err := turn.Check(c.Epoch, c.Acked); err != nil {
 		return lockstep.Page{}, err
 	}
 	var after []string
@@ -48,7 +49,7 @@ func (s *System) byTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read,
 	if page.More {
 		now.After = after
 	} else {
-		page.UpTo = c.clock
+		page.UpTo = c.Clock
 	}
 	page.Next = now.Position()
 	s.unacked.Add(sqlkit.FeedName(r), from, page.Next, items)
@@ -59,32 +60,32 @@ func (s *System) byTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read,
 func (s *System) changedPage(ctx context.Context, c *changeTable, turn sqlkit.Turn, l lockstep.Limit, place func([]string)) (lockstep.Page, []changed, error) {
 	p := c.plan
 	q := &selection{plan: p, doubles: !p.Table.KeyIsUnique(), large: sqlkit.MaxRecord(s.options.MaxRecord, l), gone: true}
-	list, on := make([]string, len(c.keys)), make([]string, len(c.keys))
-	for i, key := range c.keys {
+	list, on := make([]string, len(c.Keys)), make([]string, len(c.Keys))
+	for i, key := range c.Keys {
 		alias := "lockstep_k" + strconv.Itoa(i)
 		q.keys = append(q.keys, "c."+alias)
 		list[i], on[i] = key+" AS "+alias, "t."+key+" = c."+alias
 	}
 	q.order = strings.Join(q.keys, ", ")
-	absent := "t." + quote(p.Table.Stream.Key[0]) + " IS NULL"
+	absent := "t." + mykit.Quote(p.Table.Stream.Key[0]) + " IS NULL"
 	gone := absent
 	if p.Deleted != nil {
 		gone = "(" + absent + " OR " + goneSQL(p.Table, p.Deleted) + ")"
 	}
 	q.extra = []string{"c." + sqlkit.Generation, absent, gone}
-	terms := []string{quote(ownColumn) + " = 0"}
+	terms := []string{mykit.Quote(mykit.Own) + " = 0"}
 	if len(turn.After) > 0 {
 		marks, args, err := placeArgs(p, turn.After)
 		if err != nil {
 			return lockstep.Page{}, nil, err
 		}
-		term, args := behind(c.keys, marks, args)
+		term, args := behind(c.Keys, marks, args)
 		terms, q.args = append(terms, term), args
 	}
 	if p.Table.Where != "" {
 		on = append(on, "("+p.Table.Where+")")
 	}
-	inner := "(SELECT " + strings.Join(list, ", ") + ", " + sqlkit.Generation + " FROM " + c.sql + " WHERE " + strings.Join(terms, " AND ") + " ORDER BY " + strings.Join(c.keys, ", ")
+	inner := "(SELECT " + strings.Join(list, ", ") + ", " + sqlkit.Generation + " FROM " + c.SQL() + " WHERE " + strings.Join(terms, " AND ") + " ORDER BY " + strings.Join(c.Keys, ", ")
 	q.inner = func(limit string) string {
 		return inner + limit + ") c LEFT JOIN " + p.Table.SQL + " t ON " + strings.Join(on, " AND ")
 	}
@@ -115,15 +116,11 @@ func (s *System) ackTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read
 	}
 	c := s.changeTableOf(p, r)
 	return s.inWriter(ctx, p.Table, func(a *applier) error {
-		counted, err := a.link.exec(ctx, "UPDATE "+c.sql+" SET "+sqlkit.Generation+" = GREATEST("+sqlkit.Generation+", ?) WHERE "+quote(ownColumn)+" = 1 AND "+sqlkit.Epoch+" = ?", turn.Acked, turn.Epoch)
-		if err != nil {
-			return err
-		}
-		if n, err := counted.RowsAffected(); err != nil || n == 0 { // not the table that was read: Changes says so
+		if counted, err := c.Count(ctx, a.link, turn); err != nil || !counted { // not the table that was read: Changes says so
 			return err
 		}
 		for chunk := range slices.Chunk(items, keysAtOnce) {
-			free, err := a.unchanged(p, c.sql, "t."+sqlkit.Generation, "t."+quote(ownColumn)+" = 0", keyColumns(p), chunk)
+			free, err := a.unchanged(p, c.SQL(), "t."+sqlkit.Generation, "t."+mykit.Quote(mykit.Own)+" = 0", keyColumns(p), chunk)
 			if err != nil {
 				return err
 			}
@@ -131,7 +128,7 @@ func (s *System) ackTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read
 			if condition == "" {
 				continue
 			}
-			if _, err := a.link.exec(ctx, "DELETE FROM "+c.sql+" WHERE "+quote(ownColumn)+" = 0 AND "+condition, args...); err != nil {
+			if _, err := a.link.Exec(ctx, "DELETE FROM "+c.SQL()+" WHERE "+mykit.Quote(mykit.Own)+" = 0 AND "+condition, args...); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 )
 
 // tuple is what a write sends.
@@ -157,7 +158,7 @@ func (a *applier) upserts(g sqlkit.Group, b *sqlkit.Binding) error {
 		return err
 	}
 	return a.chunks(fresh, 1000, func(some []tuple) error {
-		_, err := a.link.exec(a.ctx, insertSQL(b, len(some)), argsOf(some)...)
+		_, err := a.link.Exec(a.ctx, insertSQL(b, len(some)), argsOf(some)...)
 		return err
 	})
 }
@@ -191,8 +192,8 @@ func (a *applier) lock(tuples []tuple) (map[lockstep.Key]bool, error) {
 }
 
 func insertSQL(b *sqlkit.Binding, rows int) string {
-	one := "(" + marks(len(b.Columns)) + ")"
-	return "INSERT INTO " + b.Table.SQL + " (" + quoteAll(b.Names()) + ") VALUES " + one + strings.Repeat(","+one, rows-1)
+	one := "(" + mykit.Marks(len(b.Columns)) + ")"
+	return "INSERT INTO " + b.Table.SQL + " (" + mykit.QuoteAll(b.Names()) + ") VALUES " + one + strings.Repeat(","+one, rows-1)
 }
 
 // update writes over rows that are there and locked.
@@ -206,11 +207,11 @@ func (a *applier) update(tuples []tuple, b *sqlkit.Binding) error {
 	}
 	sets := make([]string, len(others))
 	for i, name := range others {
-		sets[i] = quote(name) + " = VALUES(" + quote(name) + ")"
+		sets[i] = mykit.Quote(name) + " = VALUES(" + mykit.Quote(name) + ")"
 	}
 	clause := " ON DUPLICATE KEY UPDATE " + strings.Join(sets, ", ")
 	return a.chunks(tuples, 1000, func(some []tuple) error {
-		_, err := a.link.exec(a.ctx, insertSQL(b, len(some))+clause, argsOf(some)...)
+		_, err := a.link.Exec(a.ctx, insertSQL(b, len(some))+clause, argsOf(some)...)
 		return err
 	})
 }
@@ -232,10 +233,10 @@ func (a *applier) join(tuples []tuple, b *sqlkit.Binding) error {
 		if slices.Contains(b.Key, i) {
 			same = append(same, d.same(i, "s", " = "))
 		} else {
-			sets = append(sets, "t."+quote(c.Name)+" = s.v"+strconv.Itoa(i))
+			sets = append(sets, "t."+mykit.Quote(c.Name)+" = s.v"+strconv.Itoa(i))
 		}
 	}
-	_, err := a.link.exec(a.ctx, "UPDATE ("+d.sql()+") s STRAIGHT_JOIN "+a.table.SQL+" t ON "+strings.Join(same, " AND ")+
+	_, err := a.link.Exec(a.ctx, "UPDATE ("+d.sql()+") s STRAIGHT_JOIN "+a.table.SQL+" t ON "+strings.Join(same, " AND ")+
 		" SET "+strings.Join(sets, ", "), d.args...)
 	return err
 }
@@ -267,7 +268,7 @@ func (a *applier) inserts(g sqlkit.Group, b *sqlkit.Binding) error {
 		statement = insertSQL(b, 1)
 	}
 	for _, t := range tuples {
-		done, err := a.link.exec(a.ctx, statement, t.args...)
+		done, err := a.link.Exec(a.ctx, statement, t.args...)
 		if err != nil {
 			return err
 		}
@@ -290,7 +291,7 @@ func (a *applier) returning(tuples []tuple, b *sqlkit.Binding) error {
 	}
 	d := newDecoder(&selection{plan: p, large: 1 << 30}, false)
 	i := 0
-	err = a.link.rows(a.ctx, insertSQL(b, len(tuples))+" RETURNING "+quoteAll(a.table.Stream.Key), argsOf(tuples), func(cells []driver.Value) error {
+	err = a.link.Rows(a.ctx, insertSQL(b, len(tuples))+" RETURNING "+mykit.QuoteAll(a.table.Stream.Key), argsOf(tuples), func(cells []driver.Value) error {
 		if i < len(tuples) {
 			a.results[tuples[i].at].Key = d.row(cells, false).record.Key
 		}
@@ -311,12 +312,12 @@ func (a *applier) moves(g sqlkit.Group) error {
 	}
 	sets := make([]string, len(b.Columns))
 	for i, c := range b.Columns {
-		sets[i] = quote(c.Name) + " = ?"
+		sets[i] = mykit.Quote(c.Name) + " = ?"
 	}
 	for _, t := range a.tuples(g.Writes, b) {
 		matched := int64(0)
 		if condition, args := keysIn(a.key, []lockstep.Key{a.moved[t.at].From}, ""); condition != "" {
-			done, err := a.link.exec(a.ctx, "UPDATE "+b.Table.SQL+" SET "+strings.Join(sets, ", ")+" WHERE "+condition, append(slices.Clone(t.args), args...)...)
+			done, err := a.link.Exec(a.ctx, "UPDATE "+b.Table.SQL+" SET "+strings.Join(sets, ", ")+" WHERE "+condition, append(slices.Clone(t.args), args...)...)
 			if err != nil {
 				return err
 			}

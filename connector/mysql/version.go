@@ -9,6 +9,7 @@ import (
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit/mykit"
 )
 
 // byVersion reads what has a higher number, in sweeps in the order of (number, key). A row without a number is not seen.
@@ -38,13 +39,13 @@ func (s *System) byVersion(ctx context.Context, p *sqlkit.Plan, from lockstep.Po
 // numbers reads the highest numbers, and then the open transactions, in that order. last is the position, nil for the
 // first one.
 func (s *System) numbers(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Column, last *sqlkit.Numbers) (n sqlkit.Numbers, err error) {
-	conn, err := s.acquire(ctx, s.reader)
+	conn, err := mykit.Acquire(ctx, s.reader)
 	if err != nil {
 		return n, err
 	}
-	defer conn.release()
+	defer conn.Release()
 	n.Last = sqlkit.NoNumber
-	if n.Top, err = conn.topRows(ctx, p, field, "", nil); err != nil {
+	if n.Top, err = topRows(ctx, conn, p, field, "", nil); err != nil {
 		return n, err
 	}
 	if len(n.Top) > 0 {
@@ -61,7 +62,7 @@ func (s *System) numbers(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Colu
 			for i, name := range keyNames(p, "t.") {
 				terms[i] = name + " = " + marks[i]
 			}
-			now, err := conn.topRows(ctx, p, field, strings.Join(terms, " AND "), args)
+			now, err := topRows(ctx, conn, p, field, strings.Join(terms, " AND "), args)
 			if err != nil {
 				return n, err
 			}
@@ -97,14 +98,14 @@ func wasThere(last *sqlkit.Numbers, id string) bool {
 }
 
 // topRows are the rows with the highest numbers.
-func (c link) topRows(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Column, condition string, args []driver.Value) (top []sqlkit.TopRow, err error) {
-	number := "t." + quote(field.Name)
+func topRows(ctx context.Context, c mykit.Link, p *sqlkit.Plan, field *sqlkit.Column, condition string, args []driver.Value) (top []sqlkit.TopRow, err error) {
+	number := "t." + mykit.Quote(field.Name)
 	terms := append(counted(p), number+" IS NOT NULL")
 	if condition != "" {
 		terms = append(terms, condition)
 	}
 	d := newDecoder(&selection{plan: p}, false)
-	err = c.rows(ctx, "SELECT "+number+", "+strings.Join(keyNames(p, "t."), ", ")+" FROM "+p.Table.SQL+" t WHERE "+strings.Join(terms, " AND ")+
+	err = c.Rows(ctx, "SELECT "+number+", "+strings.Join(keyNames(p, "t."), ", ")+" FROM "+p.Table.SQL+" t WHERE "+strings.Join(terms, " AND ")+
 		" ORDER BY "+number+" DESC LIMIT "+strconv.Itoa(sqlkit.TopRows), args, func(cells []driver.Value) error {
 		row := sqlkit.TopRow{}
 		var err error
@@ -121,7 +122,7 @@ func (c link) topRows(ctx context.Context, p *sqlkit.Plan, field *sqlkit.Column,
 }
 
 func whole(cell driver.Value, field *sqlkit.Column) (int64, error) {
-	text, rest, _ := strings.Cut(textOf(cell), ".")
+	text, rest, _ := strings.Cut(mykit.TextOf(cell), ".")
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || strings.Trim(rest, "0") != "" {
 		return 0, lockstep.Faultf(lockstep.CodeCannot, "column %q holds something that is no whole number of 64 bits", field.Name).On(lockstep.About{Field: field.Name})
@@ -135,7 +136,7 @@ func (s *System) countedSweep(ctx context.Context, p *sqlkit.Plan, field *sqlkit
 	if err != nil {
 		return lockstep.Page{}, err
 	}
-	q.terms, q.args = append(q.terms, "t."+quote(field.Name)+" > ?"), append(q.args, sweep.Above)
+	q.terms, q.args = append(q.terms, "t."+mykit.Quote(field.Name)+" > ?"), append(q.args, sweep.Above)
 	end := sqlkit.Counted{Numbers: sweep.Next}.Position()
 	page, err := s.page(ctx, q, l, end, func(keys, extra []string) lockstep.Position {
 		after := sweep

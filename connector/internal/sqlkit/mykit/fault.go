@@ -1,4 +1,4 @@
-package mysql
+package mykit
 
 import (
 	"context"
@@ -51,8 +51,8 @@ var words = map[lockstep.Code]string{
 	lockstep.CodeConstraint: "a constraint does not hold",
 }
 
-// fault classifies an error of a statement.
-func fault(err error) error {
+// Fault classifies an error of a statement.
+func Fault(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -143,8 +143,8 @@ func hideQuoted(s string) string {
 	return s[:first] + "'…'" + s[last+1:]
 }
 
-// connectFault classifies an error of connecting.
-func connectFault(err error) error {
+// ConnectFault classifies an error of connecting.
+func ConnectFault(err error) error {
 	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		return numberFault(e)
 	}
@@ -178,17 +178,17 @@ func firstLine(err error) string {
 	return line
 }
 
-// about adds the stream to a fault.
-func about(err error, stream string) error {
+// About adds the stream to a fault.
+func About(err error, stream string) error {
 	if err == nil {
 		return nil
 	}
-	return lockstep.FaultOf(fault(err)).On(lockstep.About{Stream: stream})
+	return lockstep.FaultOf(Fault(err)).On(lockstep.About{Stream: stream})
 }
 
-// answered tells whether the server itself refused a statement, and lives on: then its transaction is certainly gone.
+// Answered tells whether the server itself refused a statement, and lives on: then its transaction is certainly gone.
 // A connection that died, a server that is ending, or a commit that failed half-way leave open what became of it.
-func answered(err error) bool {
+func Answered(err error) bool {
 	e, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
 		return false
@@ -200,8 +200,8 @@ func answered(err error) bool {
 	return true
 }
 
-// isNumber tells whether an error is one of the server's of these numbers.
-func isNumber(err error, numbers ...uint16) bool {
+// IsNumber tells whether an error is one of the server's of these numbers.
+func IsNumber(err error, numbers ...uint16) bool {
 	e, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
 		return false
@@ -214,5 +214,5 @@ func isNumber(err error, numbers ...uint16) bool {
 	return false
 }
 
-// incomparable tells that a text has letters that the character set of a key column has not: it names no record.
-func incomparable(err error) bool { return isNumber(err, 1267, 1270, 1271) }
+// Incomparable tells that a text has letters that the character set of a key column has not: it names no record.
+func Incomparable(err error) bool { return IsNumber(err, 1267, 1270, 1271) }

@@ -87,8 +87,11 @@ type Delivery struct {
 	Tried      bool      // an earlier try may have taken effect: look before writing (law 5)
 	TriedAt    time.Time // when that was
 	Clash      *Clash    // the last conflict on the entry's story, nil for none
-	Prior      *Change   // in a pair: what that try was to bring, where a newer change has overtaken it; nil for none
+	Prior      []Change  // in a pair: what such tries were to bring, also of generations that were overtaken since
 }
+
+// MaxPrior is how many of them a store keeps: the newest.
+const MaxPrior = 16
 
 // Clash is a conflict of two flows face to face as the timeline keeps it: both sides had changed since they were last
 // level, one won, and what the other held in the fields that are written over stays known.
@@ -116,7 +119,7 @@ type Outcome struct {
 	Verdict  Verdict
 	RetryAt  time.Time // with Retry and Wait
 	Attempt  bool      // counts as an attempt
-	Tried    bool      // the outcome is unknown
+	Tried    bool      // the outcome is unknown: of Delivery.Change as it was tried
 	For      *Ref      // with Wait
 	Fault    *Fault
 	Link     *Link  // to save; its ID is 0 for a new one

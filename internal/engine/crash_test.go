@@ -269,9 +269,6 @@ func TestCrashAnywhere(t *testing.T) {
 			for at := 1; ; at++ {
 				died := false
 				synctest.Test(t, func(t *testing.T) { died = crashOnce(t, v, at, memoryStores()) })
-				if t.Failed() {
-					t.Fatalf("dead at point %d", at)
-				}
 				if !died {
 					break
 				}
@@ -302,6 +299,11 @@ func memoryStores() stores {
 }
 
 func crashOnce(t *testing.T, v variant, at int, st stores) (died bool) {
+	defer func() {
+		if t.Failed() {
+			t.Errorf("dead at point %d", at)
+		}
+	}()
 	w := v.world(t)
 	base := w.adjust
 	w.adjust = func(f *Flow) {

@@ -109,6 +109,9 @@ func (w *worker) fail(it *item, err error) {
 	fault := lockstep.FaultOf(err)
 	w.suspect(w.flow, fault)
 	o := w.flow.react(it.lease(), fault, w.now())
+	if o.Tried && w.flow.Back != nil { // what was tried is what was fetched
+		o.Delivery.Change = it.change
+	}
 	it.out = &o
 }
 

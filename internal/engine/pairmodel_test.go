@@ -189,7 +189,7 @@ func comeToRest(w *pairWorld, u *users, e *Engine) string {
 			continue
 		}
 		if wrong := u.check(); wrong != "" {
-			return wrong + "\n" + w.dump()
+			return wrong + "; " + w.dump()
 		}
 		for _, name := range e.Flows() {
 			if left, _ := e.store.Entries(context.Background(), name, "", 0, 10); len(left) > 0 {
@@ -199,5 +199,5 @@ func comeToRest(w *pairWorld, u *users, e *Engine) string {
 		u.rest()
 		return ""
 	}
-	return "the two sides do not come to rest\n" + w.dump()
+	return "the two sides do not come to rest; " + w.dump()
 }

@@ -63,11 +63,7 @@ func tries(d lockstep.Delivery) []lockstep.Change {
 	if !d.Tried {
 		return nil
 	}
-	out := []lockstep.Change{d.Change}
-	if d.Prior != nil {
-		out = append(out, *d.Prior)
-	}
-	return out
+	return append([]lockstep.Change{d.Change}, d.Prior...)
 }
 
 // ownWork finds, for the page at once, what earlier tries of the items themselves have left with the target.

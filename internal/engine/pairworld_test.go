@@ -210,6 +210,8 @@ func tellAll(t *testing.T, e *Engine, key lockstep.Key) {
 		for _, ev := range events {
 			t.Logf("%s %s %s %s %s %v", flow, key, ev.At.Format("04:05.000"), ev.Did, ev.Note, ev.Fault)
 		}
-		t.Logf("%s %s link %+v", flow, key, link)
+		if link != nil {
+			t.Logf("%s %s link %d: a %s %.8x %s, b %s %.8x %s", flow, key, link.ID, link.A.Key, string(link.A.Digest), link.A.Version, link.B.Key, string(link.B.Digest), link.B.Version)
+		}
 	}
 }

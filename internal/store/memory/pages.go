@@ -198,6 +198,7 @@ func (s *Store) fail(f *flow, o *lockstep.Outcome) {
 	}
 	if o.Tried { // law 5
 		e.Tried, e.TriedAt = true, now
+		s.perhaps(f, e, o.Delivery.Change)
 	}
 	e.did(step(now, o))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	lockstep "github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
 )
 
 // How an entry came into the queue, as its story says it.
@@ -27,8 +28,9 @@ type entry struct {
 type lease struct {
 	generation int64
 	at, until  time.Time
-	first      time.Time // when the oldest change since the lease came; zero for none
-	coalesced  int64     // what the entry's count was at the lease
+	first      time.Time        // when the oldest change since the lease came; zero for none
+	coalesced  int64            // what the entry's count was at the lease
+	doubt      *lockstep.Change // what it brings, where that was overtaken and is in the entry's Prior for its sake only
 }
 
 // take puts a change into the flow's queue: as a new entry, or as the next generation of the open one (law 2).
@@ -59,17 +61,35 @@ func (s *Store) take(f *flow, c lockstep.Change, origin string) *entry {
 	return e
 }
 
-// overtaken keeps what a try that may have taken effect was to bring, for pairs.
+// overtaken keeps what the holder of the entry's lease may be bringing just now.
 func (s *Store) overtaken(f *flow, e *entry) {
-	if s.face(f) == nil || e.lease == nil && !e.Tried || e.Prior != nil && (e.lease == nil || e.lease.generation != e.Generation) {
-		return
+	if l := e.lease; l != nil && l.generation == e.Generation && s.perhaps(f, e, e.Change) {
+		l.doubt = &e.Prior[len(e.Prior)-1]
 	}
-	if c := e.Change; c.Op == lockstep.Delete || c.Record.Fields.Len() > 0 {
-		e.Prior = &lockstep.Change{Op: c.Op, Record: lockstep.Record{Key: c.Record.Key}}
-		if c.Op == lockstep.Upsert {
-			e.Prior.Record.Fields = c.Record.Fields
+}
+
+// perhaps keeps, for pairs, what a try that may have taken effect was to bring. It says whether that was not known yet.
+func (s *Store) perhaps(f *flow, e *entry, c lockstep.Change) bool {
+	if s.face(f) == nil || c.Op == lockstep.Upsert && c.Record.Fields.Len() == 0 {
+		return false
+	}
+	c = lockstep.Change{Op: c.Op, Record: lockstep.Record{Key: c.Record.Key, Fields: c.Record.Fields}}
+	if c.Op == lockstep.Delete {
+		c.Record.Fields = value.Fields{}
+	}
+	if slices.ContainsFunc(e.Prior, like(&c)) {
+		if e.lease != nil && e.lease.doubt != nil && like(&c)(*e.lease.doubt) {
+			e.lease.doubt = nil
 		}
+		return false
 	}
+	e.Prior = append(slices.Clone(e.Prior), c) // who has the entry keeps what it has
+	e.Prior = e.Prior[max(0, len(e.Prior)-lockstep.MaxPrior):]
+	return true
+}
+
+func like(c *lockstep.Change) func(lockstep.Change) bool {
+	return func(p lockstep.Change) bool { return p.Op == c.Op && p.Record.Fields.Equal(c.Record.Fields) }
 }
 
 func (s *Store) priority(f *flow, c lockstep.Change) lockstep.Priority {
@@ -120,6 +140,9 @@ func (s *Store) Lease(ctx context.Context, name string, most int, ttl time.Durat
 	var out []lockstep.Delivery
 	for _, e := range ready[:min(most, len(ready))] {
 		if e.lease != nil { // its time has passed: the outcome is unknown, and its holder is fenced off (law 5)
+			if e.lease.generation == e.Generation {
+				s.perhaps(f, e, e.Change)
+			}
 			e.Generation++
 			e.Tried, e.TriedAt = true, e.lease.until
 		}

@@ -140,6 +140,15 @@ func (t *tx) lease(f *flow, ids []int64, ttl time.Duration) ([]*row, error) {
 	for i, id := range ids {
 		r := byID[id]
 		if old := t.s.leases[id]; old != nil { // its time has passed: the outcome is unknown, its holder is fenced off (law 5)
+			if old.generation == r.generation && t.s.face(f) != nil {
+				if line, says, err := t.brings(r); err != nil {
+					return nil, err
+				} else if says {
+					if _, err := t.perhaps(r, line); err != nil {
+						return nil, err
+					}
+				}
+			}
 			r.generation++
 			r.triedAt = old.until
 			if _, err := t.exec("UPDATE entry_rows SET generation = ?, tried_at = ? WHERE id = ?", r.generation, micros(r.triedAt), id); err != nil {

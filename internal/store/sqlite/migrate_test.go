@@ -53,7 +53,7 @@ func TestMigrateFromVersion1(t *testing.T) {
 		t.Fatal(err)
 	}
 	ds, err := s.Lease(t.Context(), "there", 10, time.Minute)
-	if err != nil || len(ds) != 1 || !ds[0].Change.Record.Fields.Equal(value.F("n", 2)) || ds[0].Prior == nil || !ds[0].Prior.Record.Fields.Equal(value.F("n", 1)) {
+	if err != nil || len(ds) != 1 || !ds[0].Change.Record.Fields.Equal(value.F("n", 2)) || len(ds[0].Prior) != 1 || !ds[0].Prior[0].Record.Fields.Equal(value.F("n", 1)) {
 		t.Fatalf("%+v %v", ds, err)
 	}
 }

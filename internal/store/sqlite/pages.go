@@ -219,7 +219,17 @@ func (t *tx) fail(f *flow, failed []lockstep.Outcome) error {
 			in[r], rows = true, append(rows, r)
 		}
 	}
-	return t.save(rows)
+	if err := t.save(rows); err != nil || t.s.face(f) == nil {
+		return err
+	}
+	for i, o := range outcomes {
+		if line, says := priorLine(&o.Delivery.Change); says && o.Tried {
+			if _, err := t.perhaps(open[keys[i]], line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // queue takes changes that go by the queue. Where a key is open, the entry knows something newer than the scan: look

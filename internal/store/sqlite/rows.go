@@ -113,34 +113,10 @@ func (s *Store) delivery(r *row, dec *value.Decoder) (lockstep.Delivery, error) 
 			return d, lockstep.Faultf(lockstep.CodeStore, "the image of an entry cannot be read").On(lockstep.About{Flow: r.flow.name, Key: r.key})
 		}
 	}
-	if r.prior != nil {
-		d.Prior = &lockstep.Change{Op: lockstep.Delete, Record: lockstep.Record{Key: r.key}}
-		if *r.prior != "" {
-			d.Prior.Op = lockstep.Upsert
-			if d.Prior.Record.Fields, err = dec.Fields(*r.prior); err != nil {
-				return d, lockstep.Faultf(lockstep.CodeStore, "the image of an entry cannot be read").On(lockstep.About{Flow: r.flow.name, Key: r.key})
-			}
-		}
+	if d.Prior, err = decodePrior(r, dec); err != nil {
+		return d, lockstep.Faultf(lockstep.CodeStore, "the image of an entry cannot be read").On(lockstep.About{Flow: r.flow.name, Key: r.key})
 	}
 	return d, nil
-}
-
-// overtaken keeps what a try that may have taken effect was to bring. Only pairs ask for it: what the target holds then is
-// no news of the other side.
-func (t *tx) overtaken(r *row) error {
-	if r.fresh || t.s.face(r.flow) == nil {
-		return nil
-	}
-	l := t.s.leases[r.id]
-	if tried, _ := t.s.tried(r); !tried && l == nil {
-		return nil
-	}
-	now := int64(0)
-	if l != nil && l.generation == r.generation {
-		now = 1
-	}
-	_, err := t.exec("UPDATE entry_rows SET prior = CASE op WHEN 1 THEN '' ELSE image END WHERE id = ? AND (? OR prior IS NULL)", r.id, now)
-	return err
 }
 
 // rowsByKey finds the open entries of keys.

@@ -135,8 +135,8 @@ func (t *tx) close(closing []closure, rows map[int64]*row) error {
 				}
 			}
 		}
-		if c.o.Tried { // law 5
-			r.triedAt = t.now
+		if err := t.doubts(r, c); err != nil {
+			return err
 		}
 	}
 	if err := t.tell(story); err != nil {
@@ -153,11 +153,27 @@ func (t *tx) close(closing []closure, rows map[int64]*row) error {
 func (t *tx) unknow(r *row) (err error) {
 	switch {
 	case t.s.face(r.flow) != nil:
-		_, err = t.exec("UPDATE entry_rows SET prior = NULL WHERE id = ?", r.id)
+		err = t.setPrior(r, nil)
 	case r.hint || r.op == lockstep.Delete:
 		_, err = t.exec("UPDATE entry_rows SET image = NULL WHERE id = ?", r.id)
 	}
 	return err
+}
+
+// doubts keeps what an outcome leaves unknown (law 5).
+func (t *tx) doubts(r *row, c closure) error {
+	if c.o.Verdict != lockstep.Done && !c.o.Tried && c.doubt != nil {
+		return t.nothingSent(r, *c.doubt)
+	}
+	if !c.o.Tried {
+		return nil
+	}
+	r.triedAt = t.now
+	if line, says := priorLine(&c.o.Delivery.Change); says && c.o.Verdict != lockstep.Done {
+		_, err := t.perhaps(r, line)
+		return err
+	}
+	return nil
 }
 
 // judge puts an entry that stays where its verdict says.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"time"
 
 	lockstep "github.com/lockstep-sync/lockstep"
@@ -108,36 +109,128 @@ var pairRows = []row{
 	}},
 	{"what was overtaken while it may have taken effect is told, in a pair", func(b *bench) {
 		b.pair()
-		prior := func(e *lockstep.Change) string {
-			switch {
-			case e == nil:
-				return "none"
-			case e.Op == lockstep.Delete:
-				return "delete"
-			}
-			return string(value.AppendFields(nil, e.Record.Fields))
-		}
 		b.capture(up("a", 1), up("b", 1), gone("c"), up("d", 1))
 		b.capture(up("d", 2)) // overtaken before anybody had it
 		ds := b.leaseOf("there", 10)
-		same(b, prior(ds[3].Prior), "none")
+		same(b, priors(ds[3]), "none")
 		b.capture(up("a", 2), gone("b"), up("c", 2))
 		b.capture(up("a", 3)) // nobody had the second one
 		_, e, _, err := b.s.Story(b.ctx, "there", "a")
 		b.ok(err)
-		same(b, prior(e.Prior), `{"v":1}`)
+		same(b, priors(e.Delivery), `{"v":1}`)
 		b.settle(done(ds[1])) // it was all that is known of: nothing of the newer one was tried
 		b.reopen()
 		time.Sleep(2 * time.Minute)
 		var got []string
 		for _, d := range b.leaseOf("there", 10) {
-			got = append(got, text(d)+" over "+prior(d.Prior))
+			got = append(got, text(d)+" over "+priors(d))
 		}
 		if b.h.Reopen == nil {
-			same(b, got, []string{`a#4 v=3 tried over {"v":1}`, `b#2 delete over none`, `c#3 v=2 tried over delete`, `d#3 v=2 tried over none`})
+			same(b, got, []string{`a#4 v=3 tried over {"v":1}`, `b#2 delete over none`, `c#3 v=2 tried over delete`, `d#3 v=2 tried over {"v":2}`})
 			return
 		}
 		same(b, got, []string{`a#3 v=3 tried over {"v":1}`, `b#2 delete tried over none`, `c#2 v=2 tried over delete`, `d#2 v=2 tried over none`})
+	}},
+	{"every try that may have taken effect is told until the entry is settled, in a pair", func(b *bench) {
+		b.pair()
+		told := func(want string) {
+			b.Helper()
+			_, e, _, err := b.s.Story(b.ctx, "there", "a")
+			b.ok(err)
+			same(b, priors(e.Delivery), want)
+		}
+		again := func() lockstep.Delivery {
+			b.Helper()
+			ds := b.leaseOf("there", 10)
+			same(b, len(ds), 1)
+			return ds[0]
+		}
+		unknown := func(d lockstep.Delivery) lockstep.Outcome {
+			o := retry(d, 0)
+			o.Tried = true
+			return o
+		}
+		b.capture(up("a", 1))
+		b.settle(unknown(again()))
+		b.capture(up("a", 2))
+		d := again()
+		b.hint("there", "a") // the second one may be under way
+		b.capture(up("a", 3))
+		told(`{"v":1} {"v":2}`)
+		b.settle(retry(d, 0)) // it was not
+		told(`{"v":1}`)
+		b.settle(unknown(again()))
+		d = again()
+		b.capture(up("a", 4))
+		b.settle(retry(d, 0)) // what was tried before stays so
+		told(`{"v":1} {"v":3}`)
+		again()
+		time.Sleep(2 * time.Minute) // whoever had it is late
+		b.settle(retry(again(), 0))
+		b.capture(up("a", 5))
+		told(`{"v":1} {"v":3} {"v":4}`)
+		o := unknown(again())
+		o.Delivery.Change = up("a", 6) // it was another one by the time of the try
+		b.capture(gone("a"))
+		b.settle(o)
+		told(`{"v":1} {"v":3} {"v":4} {"v":5} {"v":6}`)
+		b.settle(unknown(again()))
+		b.capture(up("a", 7), up("b", 1))
+		told(`{"v":1} {"v":3} {"v":4} {"v":5} {"v":6} delete`)
+		ds := b.leaseOf("there", 10)
+		same(b, priors(ds[0]), `{"v":1} {"v":3} {"v":4} {"v":5} {"v":6} delete`)
+		same(b, priors(ds[1]), "none")
+		b.hint("there", "a", "b")
+		b.settle(done(ds[0]), retry(ds[1], 0))
+		for _, d := range b.leaseOf("there", 10) {
+			same(b, priors(d), "none")
+		}
+	}},
+	{"what an earlier process may have brought is told, in a pair", func(b *bench) {
+		b.pair()
+		b.capture(up("a", 1))
+		b.leaseOf("there", 1)
+		b.reopen()
+		time.Sleep(2 * time.Minute)
+		b.capture(up("a", 2))
+		b.capture(up("a", 3)) // nobody had the second one
+		for range 2 {
+			d := b.leaseOf("there", 1)[0]
+			same(b, priors(d), `{"v":1}`)
+			b.capture(up("a", 4))
+			b.settle(retry(d, 0))
+		}
+	}},
+	{"what a page has tried is told, in a pair, also where the entry is newer", func(b *bench) {
+		b.pair()
+		r, err := b.s.StartRun(b.ctx, lockstep.Run{Flow: "there", Kind: lockstep.FullRun})
+		b.ok(err)
+		b.capture(up("a", 2))
+		var end lockstep.PageEnd
+		end.Run = r
+		for _, c := range []lockstep.Change{up("a", 1), up("b", 1), up("c", 1)} {
+			end.Failed = append(end.Failed, lockstep.Outcome{Delivery: lockstep.Delivery{Flow: "there", Change: c}, Verdict: lockstep.Retry, Tried: c.Record.Key != "c"})
+		}
+		b.ok(b.s.SettlePage(b.ctx, "there", end))
+		b.capture(up("b", 2), up("c", 2))
+		b.reopen()
+		var got []string
+		for _, d := range b.leaseOf("there", 10) {
+			got = append(got, string(d.Change.Record.Key)+versionOf(d.Change)+" over "+priors(d))
+		}
+		same(b, got, []string{`a2 over {"v":1}`, `b2 over {"v":1}`, `c2 over none`})
+	}},
+	{"the newest tries are told where they are many", func(b *bench) {
+		b.pair()
+		for v := range lockstep.MaxPrior + 3 {
+			b.capture(up("a", v))
+			o := retry(b.leaseOf("there", 1)[0], 0)
+			o.Tried = true
+			b.settle(o)
+		}
+		d := b.leaseOf("there", 1)[0]
+		same(b, len(d.Prior), lockstep.MaxPrior)
+		same(b, versionOf(d.Prior[0]), "3")
 	}},
 	{"a conflict stays on the story, and the delivery has the last one", func(b *bench) {
 		b.pair()
@@ -167,6 +260,19 @@ var pairRows = []row{
 		b.capture(up("a", 5))
 		same(b, b.leaseOf("there", 1)[0].Clash == nil, true)
 	}},
+}
+
+// priors are what tries may have brought, in short.
+func priors(d lockstep.Delivery) string {
+	out := ""
+	for _, c := range d.Prior {
+		if c.Op == lockstep.Delete {
+			out += " delete"
+		} else {
+			out += " " + string(value.AppendFields(nil, c.Record.Fields))
+		}
+	}
+	return cmp.Or(out, " none")[1:]
 }
 
 func showClash(c *lockstep.Clash) string {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -31,6 +32,39 @@ func TestGenerated(t *testing.T) {
 	}
 	if got, err := os.ReadFile(file); err != nil || string(got) != string(text) {
 		t.Errorf("docs/openapi.yaml is not current: run `make gen` (%v)", err)
+	}
+}
+
+// The table of operations in docs/api.md is that of the document.
+func TestGeneratedTable(t *testing.T) {
+	const open, end = "<!-- operations -->\n", "<!-- /operations -->"
+	s := bare()
+	var b strings.Builder
+	b.WriteString("<!-- Printed from the code by `make gen`; edits here are lost. -->\n\n| | | a token needs |\n|---|---|---|\n")
+	for _, op := range s.operations() {
+		needs := "`" + string(op.Right) + "`"
+		if op.Path == "/hooks/{flow}" {
+			needs = "`hook`, or a signature"
+		}
+		fmt.Fprintf(&b, "| `%s %s` | %s | %s |\n", op.Method, op.Path, op.Op.Summary, needs)
+	}
+	file := filepath.Join("..", "..", "docs", "api.md")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, opened := strings.Cut(string(text), open)
+	_, tail, closed := strings.Cut(rest, end)
+	want := head + open + b.String() + end + tail
+	if !opened || !closed {
+		t.Fatal("docs/api.md has no place for the table")
+	}
+	if os.Getenv("LOCKSTEP_GEN") != "" {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if string(text) != want {
+		t.Error("docs/api.md is not current: run `make gen`")
 	}
 }
 

@@ -1,3 +1,3 @@
 package api
 
-//go:generate env LOCKSTEP_GEN=1 go test -count=1 -run TestGenerated .
+//go:generate env LOCKSTEP_GEN=1 go test -count=1 -run ^TestGenerated .

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/config"
 )
 
 //go:embed page.html
@@ -24,7 +25,8 @@ type shownOperation struct {
 	Op              *huma.Operation
 	Text            []string // the paragraphs of its description
 	Let             string   // who may
-	Body            string   // the schema of its body, as JSON
+	Right           config.Right
+	Body            string // the schema of its body, as JSON
 	Answers         []shownAnswer
 	ID, ContentType string
 }
@@ -33,8 +35,17 @@ type shownAnswer struct{ Status, Text, Schema string }
 
 // page is the document for people: plain HTML that needs nothing from elsewhere.
 func (s *Server) page() []byte {
+	var out bytes.Buffer
+	page := template.Must(template.New("page").Parse(pageText))
+	if err := page.Execute(&out, map[string]any{"Info": s.huma.OpenAPI().Info, "Ops": s.operations(), "Codes": lockstep.Codes, "Schemas": s.schemas()}); err != nil {
+		panic("api: the page cannot be made: " + err.Error()) // it is made of constants
+	}
+	return out.Bytes()
+}
+
+// operations are all operations, by their paths.
+func (s *Server) operations() (ops []shownOperation) {
 	doc := s.huma.OpenAPI()
-	var ops []shownOperation
 	for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
 		item := doc.Paths[path]
 		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
@@ -43,12 +54,7 @@ func (s *Server) page() []byte {
 			}
 		}
 	}
-	var out bytes.Buffer
-	page := template.Must(template.New("page").Parse(pageText))
-	if err := page.Execute(&out, map[string]any{"Info": doc.Info, "Ops": ops, "Codes": lockstep.Codes, "Schemas": s.schemas()}); err != nil {
-		panic("api: the page cannot be made: " + err.Error()) // it is made of constants
-	}
-	return out.Bytes()
+	return ops
 }
 
 func (s *Server) shown(op *huma.Operation) shownOperation {
@@ -58,8 +64,9 @@ func (s *Server) shown(op *huma.Operation) shownOperation {
 		let = append(let, slices.Collect(maps.Keys(way))...)
 	}
 	out.Let = strings.Join(let, " or ")
-	if right, ok := op.Metadata[mayKey]; ok {
-		out.Let += " that may " + pretty(right)
+	if right, ok := op.Metadata[mayKey].(config.Right); ok {
+		out.Right = right
+		out.Let += " that may " + string(right)
 	}
 	if op.RequestBody != nil {
 		for kind, content := range op.RequestBody.Content {

@@ -94,19 +94,34 @@ type Tracking struct {
 }
 
 // What is told of flows, runs and records is the same here and over HTTP.
+
 type (
-	Counts       = api.Counts
-	Progress     = api.Progress
-	Run          = api.Run
-	Status       = api.Status
-	Ref          = api.Ref
-	Entry        = api.Entry
-	Story        = api.Story
-	Link         = api.Link
-	WaitsFor     = api.WaitsFor
-	Step         = api.Step
-	Conflict     = api.Conflict
-	LostDiff     = api.LostDiff
-	Fault        = api.Fault
+	// Counts are what a run has done.
+	Counts = api.Counts
+	// Progress is where a run stands.
+	Progress = api.Progress
+	// Run is one bounded execution.
+	Run = api.Run
+	// Status is a flow at a glance.
+	Status = api.Status
+	// Ref names a record of a source.
+	Ref = api.Ref
+	// Entry is an open queue entry.
+	Entry = api.Entry
+	// Story is all that is known of a record.
+	Story = api.Story
+	// Link says which record is which.
+	Link = api.Link
+	// WaitsFor names what an entry waits for.
+	WaitsFor = api.WaitsFor
+	// Step is one line of a story.
+	Step = api.Step
+	// Conflict says which side of a pair won.
+	Conflict = api.Conflict
+	// LostDiff is a field that was written over.
+	LostDiff = api.LostDiff
+	// Fault is an error as it is told.
+	Fault = api.Fault
+	// SchemaChange is one way in which a schema has changed.
 	SchemaChange = api.SchemaChange
 )

@@ -190,3 +190,42 @@ func TestHookCommands(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, c.stderr.String())
 	}
 }
+
+// The shell examples of docs/api.md do what they say, with openssl and curl as others have them.
+func TestExamplesOfTheDocs(t *testing.T) {
+	for _, tool := range []string{"bash", "curl", "openssl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("no " + tool)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "api.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```sh\n")[1:]
+	if len(blocks) < 4 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	script := "set -e\n"
+	for _, block := range blocks {
+		code, _, _ := strings.Cut(block, "```")
+		script += code + "\necho\n"
+	}
+	dir, address := hookFolder(t, 20)
+	config, err := os.ReadFile(filepath.Join(dir, "lockstep.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = bytes.Replace(config, []byte("api: {"), []byte("api: {tokens: {erp: {token: 'a token for the examples', may: [run, read, push, pull]}}, "), 1)
+	if err := os.WriteFile(filepath.Join(dir, "lockstep.yaml"), config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, dir, "run")
+	c.until(t, "running") // the flows are built
+	cmd := exec.Command("bash", "-c", script)
+	cmd.Env = append(os.Environ(), "LOCKSTEP=http://"+address, "HOOK_SECRET="+hookSecret, "ERP_TOKEN=a token for the examples")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `{"keys":2}`) || !strings.Contains(string(out), `"kind":"full"`) || strings.Contains(string(out), `"code"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -21,11 +21,11 @@ type cached struct {
 const cacheEntries = 1000
 
 func (c *outputCache) through(s *Server, body []byte, run func() []byte) []byte {
-	life := s.o.OutputCache
+	life := s.conf().OutputCache
 	if life <= 0 {
 		return run()
 	}
-	key, now := string(body), s.o.Now()
+	key, now := string(body), s.conf().Now()
 	c.mu.Lock()
 	have, ok := c.answers[key]
 	c.mu.Unlock()

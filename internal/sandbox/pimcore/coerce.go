@@ -8,7 +8,7 @@ import (
 )
 
 // coerce makes a variable's JSON value one of its type; why tells what is wrong with it.
-func (s *Server) coerce(t *ast.Type, v any) (out any, why string) {
+func (c *config) coerce(t *ast.Type, v any) (out any, why string) {
 	if v == nil {
 		if t.NonNull {
 			return nil, fmt.Sprintf("Expected non-nullable type \"%s\" not to be null.", t)
@@ -22,21 +22,21 @@ func (s *Server) coerce(t *ast.Type, v any) (out any, why string) {
 		}
 		out := make([]any, 0, len(list))
 		for _, e := range list {
-			c, why := s.coerce(t.Elem, e)
+			item, why := c.coerce(t.Elem, e)
 			if why != "" {
 				return nil, why
 			}
-			out = append(out, c)
+			out = append(out, item)
 		}
 		return out, ""
 	}
-	if d := s.schema.Types[t.NamedType]; d.Kind == ast.InputObject {
-		return s.coerceInput(d, v)
+	if d := c.schema.Types[t.NamedType]; d.Kind == ast.InputObject {
+		return c.coerceInput(d, v)
 	}
 	return coerceScalar(t.NamedType, v)
 }
 
-func (s *Server) coerceInput(d *ast.Definition, v any) (any, string) {
+func (c *config) coerceInput(d *ast.Definition, v any) (any, string) {
 	m, ok := v.(map[string]any)
 	if !ok {
 		return nil, fmt.Sprintf("Expected type \"%s\" to be an object.", d.Name)
@@ -47,11 +47,11 @@ func (s *Server) coerceInput(d *ast.Definition, v any) (any, string) {
 		if f == nil {
 			return nil, fmt.Sprintf("Field \"%s\" is not defined by type \"%s\".", name, d.Name)
 		}
-		c, why := s.coerce(f.Type, e)
+		member, why := c.coerce(f.Type, e)
 		if why != "" {
 			return nil, why
 		}
-		out[name] = c
+		out[name] = member
 	}
 	return out, ""
 }

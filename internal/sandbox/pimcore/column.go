@@ -64,7 +64,7 @@ func systemColumn(name string) columnFn {
 
 // column finds a column of a class's query view. brick is set for a column that lies in a brick's table: equality only.
 func (s *Server) column(c *class, name, language string) (fn columnFn, brick bool) {
-	if s.o.Version == 10 {
+	if s.conf().Version == 10 {
 		if bare, ok := strings.CutPrefix(name, "o_"); ok {
 			if fn := systemColumn(bare); fn != nil {
 				return fn, false
@@ -176,7 +176,7 @@ func (c cell) compare(d cell) int {
 	case c.null || d.null:
 		return btoi(d.null) - btoi(c.null)
 	case c.numeric:
-		return order(c.num, d.num)
+		return byValue(c.num, d.num)
 	case c.binary:
 		return strings.Compare(c.text, d.text)
 	}
@@ -193,7 +193,7 @@ func btoi(b bool) int {
 	return 0
 }
 
-func order(a, b float64) int {
+func byValue(a, b float64) int {
 	switch {
 	case a < b:
 		return -1

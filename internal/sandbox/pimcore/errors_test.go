@@ -33,7 +33,7 @@ func TestExampleErrors(t *testing.T) {
 			case "outside the workspaces":
 				s.SetWorkspaces([]Workspace{{Path: "/", Read: true}, {Path: "/Products"}})
 			case "introspection off":
-				s.o.NoIntrospection = true
+				s.do(s.Configure(func(o *Options) { o.NoIntrospection = true }))
 			}
 			got, want := s.ask(query, nil), string(c.Response)
 			if c.Case[0] == '$' || c.Case == "filter not JSON" || c.Case[:4] == "sort" || c.Case[:6] == "filter" {

@@ -20,7 +20,8 @@ func (s *Server) execute(body []byte) []byte {
 	if strings.TrimSpace(d.Query) == "" {
 		return answer([]gqlError{{message: "Syntax Error: Unexpected <EOF>", line: 1, column: 1}}, nil)
 	}
-	doc, errs := s.parse(d.Query)
+	conf := s.conf()
+	doc, errs := conf.parse(d.Query)
 	if errs != nil {
 		return answer(errs, nil)
 	}
@@ -28,11 +29,11 @@ func (s *Server) execute(body []byte) []byte {
 		return answer([]gqlError{{message: "Must provide operation name if query contains multiple operations."}}, nil)
 	}
 	op := doc.Operations[0]
-	vars, errs := s.variables(op, d.Variables)
+	vars, errs := conf.variables(op, d.Variables)
 	if errs != nil {
 		return answer(errs, nil)
 	}
-	r := &request{s: s, w: s.w, schema: s.schema, doc: doc, vars: vars, language: s.o.Languages[0], plans: map[planKey][]*planned{}}
+	r := &request{s: s, w: s.w, schema: conf.schema, doc: doc, vars: vars, language: conf.Languages[0], plans: map[planKey][]*planned{}}
 	root := &planned{sets: []ast.SelectionSet{op.SelectionSet}}
 	if op.Operation == ast.Mutation {
 		s.w.mu.Lock()
@@ -49,7 +50,7 @@ func (s *Server) execute(body []byte) []byte {
 	return answer(r.errs, r.out)
 }
 
-func (s *Server) parse(text string) (*ast.QueryDocument, []gqlError) {
+func (c *config) parse(text string) (*ast.QueryDocument, []gqlError) {
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, maxTokens)
 	if err != nil {
 		var one *gqlerror.Error
@@ -58,13 +59,13 @@ func (s *Server) parse(text string) (*ast.QueryDocument, []gqlError) {
 		}
 		return nil, []gqlError{{message: "Syntax Error: " + err.Error()}}
 	}
-	if list := validator.ValidateWithRules(s.schema, doc, nil); len(list) > 0 {
+	if list := validator.ValidateWithRules(c.schema, doc, nil); len(list) > 0 {
 		return nil, invalid(list, "")
 	}
 	if len(doc.Operations) == 0 {
 		return nil, []gqlError{{message: "Must provide an operation."}}
 	}
-	if s.o.NoIntrospection {
+	if c.NoIntrospection {
 		if errs := introspects(doc); errs != nil {
 			return nil, errs
 		}
@@ -75,21 +76,33 @@ func (s *Server) parse(text string) (*ast.QueryDocument, []gqlError) {
 // introspects finds __schema and __type; __typename is no introspection.
 func introspects(doc *ast.QueryDocument) []gqlError {
 	var errs []gqlError
-	for _, op := range doc.Operations {
-		for _, sel := range op.SelectionSet {
-			if f, ok := sel.(*ast.Field); ok && (f.Name == "__schema" || f.Name == "__type") {
-				errs = append(errs, gqlError{
-					message: "GraphQL introspection is not allowed, but the query contained __schema or __type",
-					line:    f.Position.Line, column: f.Position.Column,
-				})
+	var look func(set ast.SelectionSet)
+	look = func(set ast.SelectionSet) {
+		for _, sel := range set {
+			switch sel := sel.(type) {
+			case *ast.InlineFragment:
+				look(sel.SelectionSet)
+			case *ast.Field:
+				if sel.Name == "__schema" || sel.Name == "__type" {
+					errs = append(errs, gqlError{
+						message: "GraphQL introspection is not allowed, but the query contained __schema or __type",
+						line:    sel.Position.Line, column: sel.Position.Column,
+					})
+				}
 			}
 		}
+	}
+	for _, op := range doc.Operations {
+		look(op.SelectionSet)
+	}
+	for _, f := range doc.Fragments {
+		look(f.SelectionSet)
 	}
 	return errs
 }
 
 // variables checks and coerces what the client sent for the operation's variables.
-func (s *Server) variables(op *ast.OperationDefinition, given map[string]any) (map[string]any, []gqlError) {
+func (c *config) variables(op *ast.OperationDefinition, given map[string]any) (map[string]any, []gqlError) {
 	vars := map[string]any{}
 	var errs []gqlError
 	for _, v := range op.VariableDefinitions {
@@ -107,13 +120,13 @@ func (s *Server) variables(op *ast.OperationDefinition, given map[string]any) (m
 			errs = append(errs, at)
 		case !ok:
 		default:
-			c, why := s.coerce(v.Type, val)
+			coerced, why := c.coerce(v.Type, val)
 			if why != "" {
 				at.message = fmt.Sprintf("Variable \"$%s\" got invalid value; %s", v.Variable, why)
 				errs = append(errs, at)
 				continue
 			}
-			vars[v.Variable] = c
+			vars[v.Variable] = coerced
 		}
 	}
 	return vars, errs

@@ -30,9 +30,9 @@ func (n file) field(r *request, f *planned) (any, error) {
 		return a.name, nil
 	case "fullpath":
 		if t := f.text("thumbnail"); t != "" {
-			return r.s.o.AssetPrefix + a.path + "image-thumb__" + strconv.Itoa(a.id) + "__" + t + "/" + a.name, nil
+			return r.s.conf().AssetPrefix + a.path + "image-thumb__" + strconv.Itoa(a.id) + "__" + t + "/" + a.name, nil
 		}
-		return r.s.o.AssetPrefix + a.fullpath(), nil
+		return r.s.conf().AssetPrefix + a.fullpath(), nil
 	case "mimetype":
 		return a.mime, nil
 	case "type":

@@ -207,7 +207,7 @@ func (b filterBuilder) operator(column string, op pair) (condition, error) {
 
 // compare is one comparison of a column with a constant.
 func (b filterBuilder) compare(column, op string, constant any) (condition, error) {
-	if b.s.o.Version >= 12 {
+	if b.s.conf().Version >= 12 {
 		switch constant.(type) {
 		case json.Number, bool:
 			return condition{}, errInternal // its database layer quotes texts only

@@ -139,7 +139,7 @@ func (r *request) date(cf *field, v any) (any, error) {
 		return r.day(cf, int64(n)), nil
 	}
 	for _, layout := range []string{time.DateOnly, time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04", time.RFC3339, "2006-01-02T15:04"} {
-		if t, err := time.ParseInLocation(layout, text, r.s.o.Zone); err == nil {
+		if t, err := time.ParseInLocation(layout, text, r.s.conf().Zone); err == nil {
 			return r.day(cf, t.Unix()), nil
 		}
 	}
@@ -151,8 +151,8 @@ func (r *request) day(cf *field, seconds int64) int64 {
 	if cf.Kind == Datetime {
 		return seconds
 	}
-	y, m, d := time.Unix(seconds, 0).In(r.s.o.Zone).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, r.s.o.Zone).Unix()
+	y, m, d := time.Unix(seconds, 0).In(r.s.conf().Zone).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, r.s.conf().Zone).Unix()
 }
 
 // descriptor finds a relation's end by id or full path; the type must be told.
@@ -233,7 +233,7 @@ func (r *request) quantityInput(m map[string]any) Quantity {
 	q := Quantity{Value: number(m["value"])}
 	q.Unit, _ = m["unitId"].(string)
 	if short, ok := m["unit"].(string); ok && q.Unit == "" {
-		for _, u := range r.s.o.Units {
+		for _, u := range r.s.conf().Units {
 			if u.Abbreviation == short {
 				q.Unit = u.ID
 			}

@@ -26,7 +26,7 @@ func watched(t *testing.T, s *stand) *sql.DB {
 	must(t, db, "CREATE TABLE seen (seq int AUTO_INCREMENT PRIMARY KEY, what varchar(100), id int)")
 	must(t, db, "CREATE TABLE seen_to (seq int)")
 	for table, key := range map[string]string{"objects": "id", "object_store_PR": "oo_id", "object_query_PR": "oo_id", "object_localized_data_PR": "ooo_id", "object_relations_PR": "src_id"} {
-		if s.o.Version == 10 && table == "objects" {
+		if s.conf().Version == 10 && table == "objects" {
 			key = "o_id"
 		}
 		short := strings.TrimSuffix(table, "_PR")

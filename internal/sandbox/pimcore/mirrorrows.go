@@ -122,7 +122,7 @@ func (w *rowWriter) query(o *object, update bool) {
 func (w *rowWriter) localized(old, o *object, changed []string) {
 	cols := o.class.localizedColumns()
 	dirty := old == nil
-	for _, l := range w.m.s.o.Languages {
+	for _, l := range w.m.s.conf().Languages {
 		if !slices.ContainsFunc(changed, func(key string) bool { return strings.HasSuffix(key, "@"+l) }) {
 			continue
 		}
@@ -151,7 +151,7 @@ func (w *rowWriter) localizedQuery(o *object) {
 	if len(cols) == 0 {
 		return
 	}
-	for _, l := range w.m.s.o.Languages {
+	for _, l := range w.m.s.conf().Languages {
 		table := quoted("object_localized_query_" + o.class.ID + "_" + l)
 		names, values := rowOf(cols, o.class, func(f *field) any { return w.m.s.w.read(o, f, l) })
 		var b strings.Builder
@@ -269,7 +269,7 @@ func (w *rowWriter) remove(o *object) {
 	if o.class != nil {
 		if len(o.class.localizedColumns()) > 0 {
 			w.exec("DELETE FROM "+quoted("object_localized_data_"+o.class.ID)+" WHERE ooo_id = ?", o.id)
-			for _, l := range w.m.s.o.Languages {
+			for _, l := range w.m.s.conf().Languages {
 				w.exec("DELETE FROM "+quoted("object_localized_query_"+o.class.ID+"_"+l)+" WHERE ooo_id = ?", o.id)
 			}
 		}

@@ -13,7 +13,7 @@ type column struct {
 
 // sys names a system column of objects: Pimcore 10 prefixes it.
 func (m *mirror) sys(name string) string {
-	if m.s.o.Version == 10 {
+	if m.s.conf().Version == 10 {
 		return "o_" + name
 	}
 	return name
@@ -55,7 +55,7 @@ func (m *mirror) tables() []string {
 			userModification int(11) unsigned DEFAULT NULL, customSettings longtext, hasMetaData tinyint(1) NOT NULL DEFAULT 0, versionCount int(10) unsigned NOT NULL DEFAULT 0,
 			UNIQUE KEY fullpath (path, filename), KEY parentId (parentId), KEY modificationDate (modificationDate)) DEFAULT CHARSET=utf8mb4`,
 	}
-	for _, u := range m.s.o.Units {
+	for _, u := range m.s.conf().Units {
 		out = append(out, fmt.Sprintf("INSERT INTO quantityvalue_units (id, abbreviation, longname) VALUES (%s, %s, %s)", literal(u.ID), literal(u.Abbreviation), literal(u.Longname)))
 	}
 	for _, c := range m.s.w.classList {
@@ -78,7 +78,7 @@ func (m *mirror) objectsTable() string {
 	}
 	fmt.Fprintf(&b, "PRIMARY KEY (%[1]s), UNIQUE KEY fullpath (%[2]s, %[3]s), KEY `key` (%[3]s), KEY parentId (%[4]s), KEY type_path_classId (%[5]s, %[6]s)",
 		m.sys("id"), m.sys("path"), quoted(m.sys("key")), m.sys("parentId"), m.sys("type"), m.sys("classId"))
-	if m.s.o.Version > 10 {
+	if m.s.conf().Version > 10 {
 		b.WriteString(", KEY modificationDate (modificationDate)")
 	}
 	b.WriteString(") AUTO_INCREMENT=2 DEFAULT CHARSET=utf8mb4")
@@ -101,7 +101,7 @@ func (m *mirror) classTables(c *class) []string {
 	if cols := c.localizedColumns(); len(cols) > 0 {
 		out = append(out, fmt.Sprintf("CREATE TABLE %s (ooo_id int(11) unsigned NOT NULL DEFAULT 0, language varchar(10) NOT NULL DEFAULT '', %sPRIMARY KEY (ooo_id, language)) DEFAULT CHARSET=utf8mb4",
 			quoted("object_localized_data_"+c.ID), ddl(cols)))
-		for _, l := range m.s.o.Languages {
+		for _, l := range m.s.conf().Languages {
 			out = append(out, fmt.Sprintf("CREATE TABLE %s (ooo_id int(11) unsigned NOT NULL DEFAULT 0, language varchar(10) NOT NULL DEFAULT '', %sPRIMARY KEY (ooo_id, language)) DEFAULT CHARSET=utf8mb4",
 				quoted("object_localized_query_"+c.ID+"_"+l), ddl(cols)))
 			out = append(out, fmt.Sprintf("CREATE VIEW %s AS SELECT * FROM %s JOIN objects ON objects.%s = %s.oo_id LEFT JOIN %s ON ooo_id = oo_id",

@@ -19,7 +19,7 @@ func (n node) typeName() string {
 func (n node) field(r *request, f *planned) (any, error) {
 	name := f.node.Name
 	if n.o.class != nil {
-		if cf := n.o.class.fields[name]; cf != nil && !slices.Contains(r.s.o.HideFields, n.o.class.Name+"."+name) {
+		if cf := n.o.class.fields[name]; cf != nil && !r.hidden(cf) {
 			return r.classField(n.o, cf, f)
 		}
 	}
@@ -60,6 +60,12 @@ func (n node) field(r *request, f *planned) (any, error) {
 		return r.nodes(r.w.kids(o.parent), f, o.id), nil
 	}
 	return nil, nil
+}
+
+// hidden tells whether a class's field is not in the schema: a built-in one of its name is then.
+func (r *request) hidden(f *field) bool {
+	hide := r.s.conf().HideFields
+	return len(hide) > 0 && slices.Contains(hide, f.class.Name+"."+f.Name)
 }
 
 // versionRow is the id of the row in versions whose date is the object's.
@@ -134,7 +140,7 @@ func (r *request) present(cf *field, v any) (any, error) {
 		return v, nil
 	case Date, Datetime:
 		if n, ok := v.(int64); ok {
-			return time.Unix(n, 0).In(r.s.o.Zone).Format(time.DateTime), nil
+			return time.Unix(n, 0).In(r.s.conf().Zone).Format(time.DateTime), nil
 		}
 		return nil, nil
 	case Multiselect:
@@ -191,7 +197,7 @@ func (r *request) quantity(v any) any {
 		return nil
 	}
 	var unit any
-	for _, u := range r.s.o.Units {
+	for _, u := range r.s.conf().Units {
 		if u.ID == q.Unit {
 			unit = rec{"QuantityValueUnit", []string{"id", "abbreviation", "longname"}, []any{u.ID, u.Abbreviation, u.Longname}}
 		}
@@ -203,7 +209,7 @@ func (r *request) quantity(v any) any {
 func (r *request) end(ref Ref) (any, error) {
 	o, a, permitted := r.w.end(ref)
 	switch {
-	case !permitted && r.s.o.NotAllowedFails:
+	case !permitted && r.s.conf().NotAllowedFails:
 		return nil, told("permission denied. check your workspace settings")
 	case o != nil:
 		return node{o}, nil
@@ -319,7 +325,7 @@ func (r *request) entries(cf *field, v any) any {
 func (r *request) groups(v any) any {
 	list, _ := v.([]Feature)
 	out := []source{}
-	for _, g := range r.s.o.Groups {
+	for _, g := range r.s.conf().Groups {
 		features := []source{}
 		for _, key := range g.Features {
 			for _, have := range list {

@@ -41,7 +41,7 @@ type saving struct {
 	omitMandatory bool
 }
 
-func (s *Server) now() int64 { return s.o.Now().Unix() }
+func (s *Server) now() int64 { return s.conf().Now().Unix() }
 
 // save puts a changed copy of an object in its place, as Pimcore's save does: date, counter and version move even if
 // nothing changed; children get new paths without a new date. The caller holds the world's lock.
@@ -77,7 +77,7 @@ func (s *Server) save(o *object, how saving) error {
 			o.created = o.modified
 		}
 	}
-	versioned := !how.noVersion && !s.o.VersioningOff
+	versioned := !how.noVersion && !s.conf().VersioningOff
 	if versioned {
 		s.addVersion(o, false)
 	}
@@ -89,7 +89,7 @@ func (s *Server) save(o *object, how saving) error {
 		s.record(c)
 		return nil
 	}
-	o.spoke = spoken(s.o.Languages, old, o)
+	o.spoke = spoken(s.conf().Languages, old, o)
 	s.w.replace(o)
 	if old.fullpath() != o.fullpath() {
 		c.oldPath = old.fullpath()
@@ -208,8 +208,8 @@ func (s *Server) checkMandatory(o *object, how saving) error {
 		keys := []string{f.own}
 		if f.Localized {
 			keys = nil
-			for _, l := range s.o.Languages {
-				if s.o.Fallback[l] == "" {
+			for _, l := range s.conf().Languages {
+				if s.conf().Fallback[l] == "" {
 					keys = append(keys, f.at(l))
 				}
 			}

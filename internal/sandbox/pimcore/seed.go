@@ -14,12 +14,12 @@ import (
 // logos, products in folders with texts in two languages (a part of them without German, all without French), images,
 // quantities, bricks, field collections, and variants that inherit. Some products are unpublished.
 func (s *Server) seed() error {
-	g := &grower{s: s, rand: rand.New(rand.NewPCG(uint64(s.o.Seed), 0x10c5)), date: s.now() - 30*24*3600}
+	g := &grower{s: s, rand: rand.New(rand.NewPCG(uint64(s.conf().Seed), 0x10c5)), date: s.now() - 30*24*3600}
 	g.folders()
 	g.categories()
 	g.manufacturers()
 	g.images()
-	for i := 1; i <= s.o.Products && g.err == nil; i++ {
+	for i := 1; i <= s.conf().Products && g.err == nil; i++ {
 		g.product(i)
 	}
 	return g.err
@@ -156,7 +156,7 @@ func (g *grower) product(i int) {
 	id := g.object(NewObject{Class: "Product", Parent: pick(g, g.productFolder), Key: fmt.Sprintf("p-%05d", i), Values: values, Unpublished: g.rand.IntN(25) == 0})
 	g.products = append(g.products, id)
 	if i%3 == 0 {
-		for v := range g.s.o.VariantsPerThird {
+		for v := range g.s.conf().VariantsPerThird {
 			g.variant(id, i, v)
 		}
 	}

@@ -1,6 +1,7 @@
 package pimcore
 
 import (
+	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -15,13 +17,14 @@ import (
 
 // Server is the stand-in. It is an http.Handler, and its methods are what people and importers do in a real Pimcore.
 type Server struct {
-	o      Options
 	w      *world
-	schema *ast.Schema
+	set    atomic.Pointer[config]
+	setMu  sync.Mutex // held while settings change
 	faults faults
 	cache  outputCache
 	stats  counters
 	out    outbound
+	late   late
 }
 
 // maxBody bounds what a request may hold.
@@ -30,13 +33,14 @@ const maxBody = 64 << 20
 // New makes a stand-in and fills it with the generated catalogue, if one is asked for.
 func New(o Options) (*Server, error) {
 	o.defaults()
-	s := &Server{o: o, w: newWorld(o)}
+	s := &Server{w: newWorld(o)}
 	s.cache.answers = map[string]cached{}
+	s.late.ctx, s.late.cancel = context.WithCancel(context.Background())
 	schema, err := schemaOf(o, s.w.classList)
 	if err != nil {
 		return nil, err
 	}
-	s.schema = schema
+	s.set.Store(&config{o, schema})
 	if o.Products > 0 {
 		if err := s.seed(); err != nil {
 			return nil, err
@@ -46,11 +50,34 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
+// config is the settings of now with the schema that follows from them.
+type config struct {
+	Options
+	schema *ast.Schema
+}
+
+func (s *Server) conf() *config { return s.set.Load() }
+
+// Configure changes settings while the stand-in runs, as an operator does: what is hidden, what is switched on or off.
+// Classes, languages and the catalogue stay.
+func (s *Server) Configure(change func(o *Options)) error {
+	s.setMu.Lock()
+	defer s.setMu.Unlock()
+	o := s.conf().Options
+	change(&o)
+	schema, err := schemaOf(o, s.w.classList)
+	if err != nil {
+		return err
+	}
+	s.set.Store(&config{o, schema})
+	return nil
+}
+
 // Path is the endpoint's path.
-func (s *Server) Path() string { return "/pimcore-graphql-webservices/" + s.o.Endpoint }
+func (s *Server) Path() string { return "/pimcore-graphql-webservices/" + s.conf().Endpoint }
 
 // Key is an API key that the endpoint takes.
-func (s *Server) Key() string { return s.o.Keys[0] }
+func (s *Server) Key() string { return s.conf().Keys[0] }
 
 // ServeHTTP answers GraphQL requests and, below /_sandbox/, edits.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -88,7 +115,7 @@ func (s *Server) permitted(r *http.Request) bool {
 		key = r.URL.Query().Get("apikey")
 	}
 	ok := false
-	for _, k := range s.o.Keys {
+	for _, k := range s.conf().Keys {
 		ok = ok || subtle.ConstantTimeCompare([]byte(k), []byte(key)) == 1
 	}
 	return ok && key != ""
@@ -110,7 +137,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s.stats.request(len(body))
 	f := s.faults.next()
-	if wait := s.o.AnswerDelay + f.wait; wait > 0 {
+	if wait := s.conf().AnswerDelay + f.wait; wait > 0 {
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
@@ -130,7 +157,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Language", s.o.Languages[0])
+	h.Set("Content-Language", s.conf().Languages[0])
 	_, _ = w.Write(out)
 }
 

@@ -3,7 +3,7 @@ package cli
 import "github.com/spf13/cobra"
 
 func (t *tool) startCommands() []*cobra.Command {
-	return []*cobra.Command{t.demoCommand(), t.initCommand(), t.checkCommand(), t.testCommand(), t.doctorCommand(), t.trackCommand(), t.hookCommand()}
+	return []*cobra.Command{t.demoCommand(), t.initCommand(), t.checkCommand(), t.testCommand(), t.doctorCommand(), t.trackCommand(), t.hookCommand(), t.sandboxCommand()}
 }
 
 func (t *tool) syncCommands() []*cobra.Command {

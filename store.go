@@ -172,6 +172,8 @@ type Feeds interface {
 type LinkState struct {
 	Link Link // ID 0: there is none
 	Open bool // the flow has an entry for this key, in whatever state
+	// Version is of the change that this entry holds, "" where it has none.
+	Version string
 }
 
 // Links remember which record of one side is which of the other.

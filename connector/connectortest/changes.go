@@ -211,6 +211,38 @@ var trackTests = []trackTest{
 		b.put("item", b.stamped(items(3)...)...)
 		b.until(from, 2, ops(lockstep.Upsert, "k0000", "k0001", "k0002"))
 	}},
+	{"a record's version is one, however it is read", func(b *tracked) { // a sweep compares them
+		from := b.now()
+		b.put("item", b.stamped(items(3)...)...)
+		versions := map[lockstep.Key][]string{}
+		add := func(key lockstep.Key, version string) { versions[key] = append(versions[key], version) }
+		steps, _ := b.until(from, 100, ops(lockstep.Upsert, "k0000", "k0001", "k0002"))
+		for _, s := range steps {
+			for _, c := range s.page.Changes {
+				if !c.Hint {
+					add(c.Record.Key, c.Record.Version)
+				}
+			}
+		}
+		light := b.read
+		light.Fields = nil
+		for _, r := range []lockstep.Read{b.read, light} {
+			for _, rec := range b.fetch(r, "k0000", "k0001", "k0002") {
+				add(rec.Key, rec.Version)
+			}
+			for _, c := range b.scan(r, wide) {
+				add(c.Key, c.Version)
+			}
+		}
+		for key, all := range versions {
+			if slices.Sort(all); all[0] != all[len(all)-1] || len(all) < 4 {
+				b.Errorf("%s is at %q", key, all)
+			}
+		}
+		if len(versions) != 3 {
+			b.Errorf("%d records", len(versions))
+		}
+	}},
 	{"deletes", func(b *tracked) {
 		b.put("item", b.stamped(items(3)...)...)
 		from := b.now()

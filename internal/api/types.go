@@ -46,6 +46,7 @@ type Run struct {
 	Counts  Counts     `json:"counts"`
 	Fault   *Fault     `json:"fault,omitempty"`
 	Note    string     `json:"note,omitempty"`
+	Sweep   bool       `json:"sweep,omitempty" doc:"With kind 'full': keys and versions were compared only"`
 	// Progress is told over HTTP only.
 	Progress *Progress `json:"progress,omitempty" doc:"Where a run that was started over HTTP stands, while it is under way"`
 }
@@ -73,6 +74,8 @@ type Status struct {
 	LastFull     *Run           `json:"last_full,omitempty"`
 	LastVerify   *Run           `json:"last_verify,omitempty"`
 	NextFull     *time.Time     `json:"next_full,omitempty"`
+	LastSweep    *Run           `json:"last_sweep,omitempty" doc:"Where it is newer than the last full sync"`
+	NextSweep    *time.Time     `json:"next_sweep,omitempty"`
 	FullDue      string         `json:"full_due,omitempty" doc:"Why a full sync is due before its time"`
 	Schema       []SchemaChange `json:"schema,omitempty" nullable:"false" doc:"How both sides are not as they were when the flow's schema was accepted, as far as the systems were asked."`
 }

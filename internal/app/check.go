@@ -14,7 +14,7 @@ import (
 // Check finds what is wrong with a configuration without connecting to anything: expressions that cannot be read,
 // functions and value maps that are not there, fields that are given twice, link() to flows that are not there. What
 // fields and types there are, only the systems know: see Doctor and Connect. The error is a fault of CodeConfig that
-// holds *config.Errors, or nil. The notes are not errors: cycles of references.
+// holds *config.Errors, or nil. The notes are not errors: cycles of references, flows that nobody looks for deletes of.
 func Check(cfg *config.Config) (notes []string, err error) {
 	var problems []config.Problem
 	links := map[string][]string{}
@@ -33,8 +33,7 @@ func Check(cfg *config.Config) (notes []string, err error) {
 	}
 	notes = append(cycles(cfg, links), unpairedNotes(cfg)...)
 	calling, silent := callingProblems(cfg)
-	notes = append(append(notes, apiNotes(cfg)...), silent...)
-	return notes, cfg.Fault(append(problems, calling...))
+	return slices.Concat(notes, apiNotes(cfg), silent, netNotes(cfg)), cfg.Fault(append(problems, calling...))
 }
 
 // apiNotes are what is no mistake of `api`, but should be known.

@@ -24,7 +24,7 @@ func progressOf(p engine.Progress) *Progress {
 func runOf(r lockstep.Run, mask func(string) string) *Run {
 	return &Run{
 		ID: r.ID, Flow: r.Flow, Kind: string(r.Kind), State: string(r.State), Started: r.Started.UTC(), Ended: moment(r.Ended),
-		Counts: countsOf(r.Counts), Fault: faultOf(r.Fault, mask), Note: r.Note,
+		Counts: countsOf(r.Counts), Fault: faultOf(r.Fault, mask), Note: r.Note, Sweep: r.Kind == lockstep.FullRun && engine.IsSweep(r),
 	}
 }
 

@@ -55,6 +55,9 @@ func (d *doing) doctor(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.nets(own); err != nil {
+		return err
+	}
 	return d.examine(ctx, own)
 }
 

@@ -65,8 +65,8 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 			}
 		}
 	}
-	if full := fullOf(f); full != nil && s.LastFull != nil {
-		s.NextFull = moment(full.Next(s.LastFull.Started))
+	if err := d.nextOf(ctx, f, s); err != nil {
+		return nil, err
 	}
 	changed, err := engine.OutOfDate(ctx, d.store, f.Name, written(f))
 	if err != nil {
@@ -83,6 +83,27 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 		s.FullDue = missing
 	}
 	return s, d.upToFull(ctx, f, s)
+}
+
+// nextOf sets when the flow's next full sync and its next sweep are due, and tells the last of each apart.
+func (d *doing) nextOf(ctx context.Context, f *config.Flow, s *Status) error {
+	newest := s.LastFull
+	if light := lightOf(f); light != nil && newest != nil {
+		s.NextSweep = moment(light.Next(newest.Started))
+	}
+	if s.LastFull != nil && s.LastFull.Sweep {
+		whole, err := engine.LastWhole(ctx, d.store, f.Name)
+		if err != nil {
+			return err
+		}
+		if s.LastSweep, s.LastFull = newest, nil; whole.ID != 0 {
+			s.LastFull = runOf(whole, d.mask)
+		}
+	}
+	if full := fullOf(f); full != nil && s.LastFull != nil {
+		s.NextFull = moment(full.Next(s.LastFull.Started))
+	}
+	return nil
 }
 
 // upToFull sets both "last sync times" of a flow without a feed: what its last whole full sync has read, and what of

@@ -20,7 +20,8 @@ func (d *doing) sync(ctx context.Context) error {
 	defer leave()
 	opt := engine.SyncOptions{
 		FullOptions: engine.FullOptions{AllowDeletes: d.req.AllowDeletes, Deep: d.req.Deep, Fresh: d.req.Fresh, Observe: d.progress, Began: d.began},
-		Full:        d.req.Full || d.req.Deep || d.req.Fresh || d.req.AllowDeletes,
+		Full:        d.req.Full || d.req.Deep || d.req.Fresh || (d.req.AllowDeletes && !d.req.Sweep),
+		Sweep:       d.req.Sweep,
 	}
 	if len(d.req.Keys) > 0 || d.req.Sample > 0 {
 		err := d.each(ctx, func(ctx context.Context, f *config.Flow) error {

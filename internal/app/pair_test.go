@@ -169,7 +169,7 @@ func TestPairChecks(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant %s", c.is, got, c.want)
 		}
 	}
-	if all, err := Check(p.must(strings.Replace(pairYAML, "pairs:\n  items: {a: there, b: back}", "", 1))); err != nil || len(all) != 1 {
+	if all, err := Check(p.must(strings.Replace(pairYAML, "pairs:\n  items: {a: there, b: back}", "", 1))); err != nil || len(all) != 3 || !strings.Contains(all[2], "back: deletes, and records that come with an old value of `changed`, are seen by a full sync on request only") {
 		t.Errorf("%v %v", all, err)
 	}
 	chain := strings.Replace(pairYAML, "pairs:\n  items: {a: there, b: back}", "", 1)

@@ -57,6 +57,7 @@ type Request struct {
 	Sample int `json:"sample,omitempty"`
 
 	Full         bool `json:"full,omitempty"`          // sync: everything, even where a delta would do
+	Sweep        bool `json:"sweep,omitempty"`         // sync: compare keys and versions with the links, of flows that have sweeps
 	AllowDeletes bool `json:"allow_deletes,omitempty"` // sync: past the brake; makes it a full one
 	Deep         bool `json:"deep,omitempty"`          // sync: read the target, too; makes it a full one
 	Fresh        bool `json:"fresh,omitempty"`         // sync: do not resume an unfinished full run; makes it a full one

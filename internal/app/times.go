@@ -24,12 +24,16 @@ func fullOf(f *config.Flow) schedule.Schedule {
 	return either{every, full}
 }
 
-// lightOf is when a flow compares the versions of its records; nil where its tracker does something else.
+// lightOf is when a flow compares the versions of its records with the links: as often as its tracker looks where that is
+// how it finds changes, and else as often as it sweeps; nil for never.
 func lightOf(f *config.Flow) schedule.Schedule {
-	if !f.From.Track.PerRecord {
-		return nil
+	switch t := f.From.Track; {
+	case t.PerRecord:
+		return schedule.Every(t.Every)
+	case t.Sweep > 0:
+		return schedule.Every(t.Sweep)
 	}
-	return schedule.Every(f.From.Track.Every)
+	return nil
 }
 
 // either is due when one of two schedules is.

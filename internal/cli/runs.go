@@ -71,7 +71,7 @@ func (t *tool) runs(ctx context.Context, req app.Request) error {
 		if r.Note != "" {
 			did += " (" + r.Note + ")"
 		}
-		g.row(fmt.Sprintf("#%d", r.ID), p.bold(r.Flow), r.Kind, stateText(p, r.State), moment(r.Started, now), took(r), did)
+		g.row(fmt.Sprintf("#%d", r.ID), p.bold(r.Flow), kindText(r), stateText(p, r.State), moment(r.Started, now), took(r), did)
 	}
 	g.print(t.out)
 	return nil

@@ -44,7 +44,7 @@ func (t *tool) runTable(runs []app.Run) {
 	right[len(right)-1] = 2
 	g.right(right...)
 	for _, r := range runs {
-		cells := []string{p.bold(r.Flow), "#" + number(r.ID), r.Kind}
+		cells := []string{p.bold(r.Flow), "#" + number(r.ID), kindText(r)}
 		for _, c := range shown {
 			n := c.of(r.Counts)
 			text := number(n)
@@ -76,4 +76,12 @@ func stateText(p paint, state string) string {
 		return p.warn(state)
 	}
 	return state
+}
+
+// kindText is what a run did, as people call it.
+func kindText(r app.Run) string {
+	if r.Sweep {
+		return "sweep"
+	}
+	return r.Kind
 }

@@ -202,11 +202,17 @@ func (t *tool) statusDetail(s app.Status) {
 	}
 	line("last settled", moment(deref(s.LastSettled), now))
 	line("last full", lastRun(p, s.LastFull, now))
+	if s.LastSweep != nil {
+		line("last sweep", lastRun(p, s.LastSweep, now))
+	}
 	line("last verify", lastRun(p, s.LastVerify, now))
 	if s.FullDue != "" {
 		line("full sync due", p.warn(s.FullDue)+"; `lockstep run` and `lockstep sync` read everything once and send what differs")
 	} else if s.NextFull != nil {
 		line("next full", s.NextFull.Local().Format(time.DateTime))
+	}
+	if s.NextSweep != nil && s.FullDue == "" {
+		line("next sweep", s.NextSweep.Local().Format(time.DateTime))
 	}
 	switch {
 	case s.Fault != nil:

@@ -19,7 +19,8 @@ that never had a full sync gets one; after that, only what changed since is capt
 delivered. A full sync that was cut off is gone on with.
 
 --full reads the whole source and compares it with what was last level; it also finds what is
-gone. --deep reads the target, too, and finds what was edited or lost there. --keys and
+gone. --sweep compares keys and versions only, and reads what differs: for flows with ` + "`sweep`" + `
+under ` + "`track`" + `. --deep reads the target, too, and finds what was edited or lost there. --keys and
 --sample are a pilot: the same way for a few records, and no checkpoint moves.
 
 A full sync that would delete more than the flow's brake allows (10 % or 1,000 records, unless
@@ -37,8 +38,11 @@ the configuration says otherwise) stops and asks: look at it with ` + "`lockstep
 				return err
 			}
 			pilot := len(req.Keys) > 0 || req.Sample > 0
-			if pilot && (req.Full || req.Deep || req.Fresh || req.AllowDeletes) {
-				return usagef("--keys and --sample make a pilot; they do not go with --full, --deep, --fresh or --allow-deletes")
+			if req.Sweep && (req.Full || req.Deep || req.Fresh) {
+				return usagef("--sweep does not go with --full, --deep or --fresh: they read everything")
+			}
+			if pilot && (req.Sweep || req.Full || req.Deep || req.Fresh || req.AllowDeletes) {
+				return usagef("--keys and --sample make a pilot; they do not go with --sweep, --full, --deep, --fresh or --allow-deletes")
 			}
 			if pilot && len(args) > 1 {
 				return usagef("a pilot (--keys, --sample) takes one flow")
@@ -49,6 +53,7 @@ the configuration says otherwise) stops and asks: look at it with ` + "`lockstep
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVar(&req.Full, "full", false, "read the whole source, even where a delta would do")
+	f.BoolVar(&req.Sweep, "sweep", false, "compare the keys and versions of all records with the links, and read what differs")
 	f.BoolVar(&req.Deep, "deep", false, "a full sync that also reads the target, and mends what was edited or lost there")
 	f.BoolVar(&req.Fresh, "fresh", false, "a full sync from the beginning: do not go on with one that was cut off")
 	f.BoolVar(&req.AllowDeletes, "allow-deletes", false, "delete what is gone, past the brake and after an empty read")

@@ -123,6 +123,7 @@ type Track struct {
 	lockstep.Track
 	Per   string // as it is written; PerRecord is what it means
 	Every time.Duration
+	Sweep time.Duration // how often versions are compared beside the tracker; 0 is never
 }
 
 // Whole tells whether changes are found by comparing all records with the links: no feed follows them.

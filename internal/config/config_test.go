@@ -95,7 +95,7 @@ systems:
 
 flows:
   products:
-    from: {system: pim, stream: "${STREAM}", track: {by: timestamp, field: changed, deleted: gone, every: "${EVERY}", overlap: 2m}}
+    from: {system: pim, stream: "${STREAM}", track: {by: timestamp, field: changed, deleted: gone, every: "${EVERY}", overlap: 2m, sweep: 15m}}
     to: {system: shop, stream: products, create: true, on_delete: disable, disable: {active: false, note: gone, since: 2026-01-02}, on_target_edit: park}
     match: sku
     full: {cron: "0 3 * * *", at_start: true}
@@ -162,7 +162,7 @@ func TestEverySettingIsRead(t *testing.T) {
 
 	f := c.Flow("products")
 	eq("from", f.From.System+"."+f.From.Stream, "pim.Product")
-	eq("track", fmt.Sprintf("%+v", f.From.Track), "{Track:{By:timestamp Field:changed PerRecord:false Name: Deleted:gone Overlap:2m0s} Per:stream Every:30s}")
+	eq("track", fmt.Sprintf("%+v", f.From.Track), "{Track:{By:timestamp Field:changed PerRecord:false Name: Deleted:gone Overlap:2m0s} Per:stream Every:30s Sweep:15m0s}")
 	eq("to", fmt.Sprintf("%+v", f.To), "{System:shop Stream:products Create:true OnDelete:disable Disable:[{Field:active Value:false} {Field:note Value:gone} {Field:since Value:2026-01-02}] OnTargetEdit:park}")
 	eq("match", f.Match, "[sku]")
 	eq("full", f.Full.Schedule, "0 3 * * * Europe/Ljubljana")
@@ -190,7 +190,7 @@ func TestEverySettingIsRead(t *testing.T) {
 
 	p := c.Flow("plain")
 	eq("identity", p.Identity(), true)
-	eq("track by default", fmt.Sprintf("%+v", p.From.Track), "{Track:{By:snapshot Field: PerRecord:false Name: Deleted: Overlap:-1ns} Per:stream Every:5m0s}")
+	eq("track by default", fmt.Sprintf("%+v", p.From.Track), "{Track:{By:snapshot Field: PerRecord:false Name: Deleted: Overlap:-1ns} Per:stream Every:5m0s Sweep:0s}")
 	eq("to by default", fmt.Sprintf("%+v", p.To), "{System:pim Stream:p Create:false OnDelete:delete Disable:[] OnTargetEdit:overwrite}")
 	eq("deliver by default", fmt.Sprintf("%+v", p.Deliver), "{Batch:500 Concurrency:2 Rate:unlimited Retry:{Attempts:8 From:1s To:10m0s}}")
 	eq("deletes by default", p.Deletes, Brake{0.1, 1000})

@@ -133,6 +133,8 @@ func TestMistakesBetweenParts(t *testing.T) {
 		{"from: {system: db, stream: s, track: {by: snapshot, field: x}}\n    to: {system: dir, stream: s}", "`flows.f.from.track.field` has no use with snapshot"},
 		{"from: {system: db, stream: s, track: {by: magic}}\n    to: {system: dir, stream: s}", "cannot be \"magic\"; there is timestamp, version, flag, trigger, log, snapshot"},
 		{"from: {system: db, stream: s, track: {by: trigger}}\n    to: {system: dir, stream: s}", "which cannot be tracked by trigger; it offers snapshot, timestamp"},
+		{"from: {system: db, stream: s, track: {by: snapshot, sweep: 15m}}\n    to: {system: dir, stream: s}", "`flows.f.from.track.sweep` has no use with snapshot"},
+		{"from: {system: db, stream: s, track: {by: version, per: record, field: n, sweep: 15m}}\n    to: {system: dir, stream: s}", "`flows.f.from.track.sweep` has no use with `per: record`"},
 		{"from: {system: db, stream: s, track: {by: timestamp, field: x, name: y}}\n    to: {system: dir, stream: s}", "`flows.f.from.track.name` has no use with timestamp"},
 		{"from: {system: db, stream: s}\n    to: {system: dir, stream: s}", "`flows.f.from` needs `track`"},
 		{"from: {system: db, stream: s, track: {by: snapshot}}\n    to: {system: db, stream: s}", "into the stream that it reads"},

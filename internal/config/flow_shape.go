@@ -30,18 +30,24 @@ var trackShape = object[Track]{
 			"how often to look; by default 10s, with snapshot 5m"),
 		at("overlap", lasting(0, 24*time.Hour), func(t *Track) *time.Duration { return &t.Overlap },
 			"with timestamp: how far behind its place to read again; by default what the connector thinks right"),
+		at("sweep", lasting(time.Second, 366*24*time.Hour), func(t *Track) *time.Duration { return &t.Sweep },
+			"how often to compare the keys and versions of all records with the links, for what the tracker does not see (deletes, records that come "+
+				"with an old date); only what differs is read whole; absent is never, then the next full sync finds it"),
 	},
 	also: trackRules(),
 	check: func(d *decoder, n *yaml.Node, at path, t *Track) {
 		if what := trackedField[t.By]; what != "" && t.Field == "" {
 			d.report(n, at, "", "%s by %s needs `field`: %s of the stream", at, t.By, what)
 		}
-		for _, setting := range []string{"field", "per", "name", "overlap"} {
+		for _, setting := range trackSettings {
 			if n := d.marks[string(at.sub(setting))]; n != nil && t.By != "" && !trackTakes(t.By, setting) {
 				d.report(n, at.sub(setting), "", "%s has no use with %s", at.sub(setting), t.By)
 			}
 		}
 		t.PerRecord = t.Per == string(perRecord)
+		if n := d.marks[string(at.sub("sweep"))]; n != nil && t.PerRecord {
+			d.report(n, at.sub("sweep"), "", "%s has no use with `per: record`: each look compares all versions", at.sub("sweep"))
+		}
 		if d.marks[string(at.sub("overlap"))] == nil {
 			t.Overlap = -1
 		}
@@ -72,6 +78,9 @@ var trackedField = map[lockstep.Tracker]string{
 	lockstep.Timestamp: `the "last modified" field`, lockstep.Version: "the number", lockstep.Flag: "the mark",
 }
 
+// trackSettings are those that not every tracker takes.
+var trackSettings = []string{"field", "per", "name", "overlap", "sweep"}
+
 // trackTakes tells whether a setting means something to a tracker. What a connector adds takes any.
 func trackTakes(by lockstep.Tracker, setting string) bool {
 	if by == lockstep.Push {
@@ -84,6 +93,8 @@ func trackTakes(by lockstep.Tracker, setting string) bool {
 		return by == lockstep.Version
 	case "name":
 		return by == lockstep.Trigger || by == lockstep.Log
+	case "sweep": // these see all there is
+		return by != lockstep.Snapshot && by != lockstep.Log && by != lockstep.Push
 	case "overlap":
 		return by != lockstep.Snapshot && by != lockstep.Trigger && by != lockstep.Log && by != lockstep.Flag
 	}
@@ -106,7 +117,7 @@ func trackRule(by lockstep.Tracker) map[string]any {
 	if trackedField[by] != "" {
 		rule = needs("field")
 	}
-	for _, setting := range []string{"field", "per", "name", "overlap"} {
+	for _, setting := range trackSettings {
 		if !trackTakes(by, setting) {
 			none[setting] = false
 		}

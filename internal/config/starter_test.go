@@ -48,7 +48,7 @@ func TestStarterLoads(t *testing.T) {
 		rules = append(rules, r.Target+"="+r.Expr.Text)
 	}
 	if got := fmt.Sprintln(f.From, f.To.Stream, f.To.Create, f.Match, f.Full.Schedule, rules); got !=
-		"{pim public.Product {{timestamp updated at false  gone -1ns} stream 10s}} true true [sku market: x] 0 3 * * * Europe/Ljubljana "+
+		"{pim public.Product {{timestamp updated at false  gone -1ns} stream 10s 0s}} true true [sku market: x] 0 3 * * * Europe/Ljubljana "+
 			"[sku=sku price=round(price * 1.22, 2) on=true one=1 label='it''s']\n" {
 		t.Errorf("%s\n%s", got, text)
 	}

@@ -79,8 +79,9 @@ type Flow struct {
 
 	Every time.Duration // pause between polls of the tracker, at most
 	Full  schedule.Schedule
-	// Light is when the source's versions are compared with the links (Track.PerRecord): a full sync that reads key and
-	// version only, and fetches what has another version. Nil for other trackers.
+	// Light is when the source's versions are compared with the links: a full sync that reads key and version only, and
+	// fetches what has another version. It is how Track.PerRecord finds changes, and beside a feed the net below it: a
+	// sweep. Nil for none.
 	Light   schedule.Schedule
 	FullNow bool            // run a full sync when the daemon starts
 	Window  schedule.Window // deliveries only within

@@ -15,7 +15,7 @@ type FullOptions struct {
 	AllowDeletes bool // past the brake (law 9), and also after an empty read
 	Deep         bool // read the target, too: finds what was edited or lost there
 	Fresh        bool // do not resume an unfinished run
-	Light        bool // compare versions only, where the flow's tracker is made for that and everything was read once
+	Light        bool // a sweep: compare versions only, where the flow has sweeps and everything was read once
 	Observe      func(Progress)
 	Began        func(lockstep.Run) // called once the run has a row: it can be followed from there on
 }
@@ -184,6 +184,7 @@ func owed(rows []lockstep.Run) bool {
 	for i, row := range rows {
 		var p place
 		switch {
+		case i == 0 && leftOff(rows): // what it was to find the next one finds, too
 		case i == 0 && (row.State == lockstep.Running || row.State == lockstep.Interrupted):
 			return true
 		case row.State == lockstep.Finished || row.State == lockstep.Stopped: // the whole source was read

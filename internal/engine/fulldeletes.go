@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lockstep-sync/lockstep"
 )
@@ -132,7 +133,8 @@ func (r *fullRun) confirm(ctx context.Context, keys []lockstep.Key, there map[lo
 }
 
 // lookAtParked has the queue look again at what was parked before this run and not met by it: records that are gone,
-// and places ("line 17") where the scan found a record that could not be read and finds none any more.
+// and places ("line 17") where the scan found a record that could not be read and finds none any more. A sweep beside a
+// feed has met what is there, and left it parked.
 func (r *fullRun) lookAtParked(ctx context.Context) error {
 	for after := int64(0); ; {
 		parked, err := r.store.Entries(ctx, r.flow.Name, lockstep.Parked, after, r.flow.Page.Rows)
@@ -145,6 +147,13 @@ func (r *fullRun) lookAtParked(ctx context.Context) error {
 				keys = append(keys, p.Change.Record.Key)
 			}
 			after = p.ID
+		}
+		if r.place.Light && r.flow.delta() && len(keys) > 0 {
+			there := map[lockstep.Key]bool{}
+			if err := r.confirm(ctx, keys, there); err != nil {
+				return fmt.Errorf("look for parked records: %w", lockstep.FaultOf(err).On(lockstep.About{Flow: r.flow.Name, System: r.flow.SourceSystem, Stream: r.flow.From.Name}))
+			}
+			keys = slices.DeleteFunc(keys, func(k lockstep.Key) bool { return there[k] })
 		}
 		if len(keys) > 0 {
 			if err := r.store.Hint(ctx, r.flow.Name, keys); err != nil {

@@ -112,6 +112,9 @@ func (r *fullRun) prepare(ctx context.Context, deep, light bool, p *fullPage, la
 		return err
 	}
 	r.compare(live(p.items))
+	if light {
+		r.setApart(p.items)
+	}
 	return nil
 }
 

@@ -18,6 +18,7 @@ type item struct {
 	change   lockstep.Change   // as the source is now
 	link     lockstep.Link     // ID 0: not linked yet
 	open     bool              // the queue has an entry for it
+	queued   string            // the version that this entry has
 	again    bool              // the scan has met its key before
 	guessed  bool              // target is what the key alone says (guess)
 	fetched  bool              // change is what the source said when it was asked, and not what was captured
@@ -144,6 +145,9 @@ func (w *worker) leveled(it *item, version string) *lockstep.Link {
 func (w *worker) left(it *item, did string) {
 	link := w.leveled(it, "")
 	link.End(w.flow.Side.Other()).Digest = gone
+	if !it.left { // it is not there: what comes back in its place is news, whatever its version
+		link.End(w.flow.Side).Version = ""
+	}
 	it.done(did)
 	it.out.Link = link
 }

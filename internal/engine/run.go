@@ -221,8 +221,8 @@ func (e *Engine) scheduleLoop(ctx context.Context, f *Flow) {
 	}
 }
 
-// fullDue is when the next full sync is due, and whether comparing versions will do. A flow that never had one, whose
-// last was cut off, or whose mapping has changed since, is due now; one that stopped at the brake waits for a person, and for its schedule.
+// fullDue is when the next full sync is due, and whether a sweep will do. A flow that never had one, whose last was cut off,
+// or whose mapping has changed since, is due now; one that stopped at the brake waits for a person, and for its schedule.
 func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (due time.Time, light bool, err error) {
 	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 20})
 	if err != nil || now || owed(rows) || f.changed(rows) {
@@ -233,12 +233,16 @@ func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (due time.Time,
 			return time.Now(), false, err
 		}
 	}
-	if len(rows) == 0 {
-		return time.Now(), false, nil
+	if len(rows) == 0 || leftOff(rows) {
+		return time.Now(), len(rows) > 0, nil
 	}
 	due = time.Now().Add(365 * 24 * time.Hour)
 	if f.Full != nil {
-		due = f.Full.Next(lastWhole(rows).Started) // in the past where one was missed: it is made good once
+		whole, err := e.lastWhole(ctx, f, rows)
+		if err != nil || whole.IsZero() {
+			return time.Now(), false, err
+		}
+		due = f.Full.Next(whole) // in the past where one was missed: it is made good once
 	}
 	if f.Light != nil {
 		if at := f.Light.Next(rows[0].Started); at.Before(due) {
@@ -246,6 +250,25 @@ func (e *Engine) fullDue(ctx context.Context, f *Flow, now bool) (due time.Time,
 		}
 	}
 	return due, false, nil
+}
+
+// lastWhole is when the newest full run that read everything began, zero for never. Sweeps may have come since, more than
+// rows are, so it is remembered.
+func (e *Engine) lastWhole(ctx context.Context, f *Flow, rows []lockstep.Run) (time.Time, error) {
+	for _, row := range rows {
+		if !IsSweep(row) {
+			f.state.whole.Store(row.Started.UnixMicro())
+			return row.Started, nil
+		}
+	}
+	if at := f.state.whole.Load(); at != 0 {
+		return time.UnixMicro(at), nil
+	}
+	row, err := LastWhole(ctx, e.store, f.Name)
+	if err == nil && row.ID != 0 {
+		f.state.whole.Store(row.Started.UnixMicro())
+	}
+	return row.Started, err
 }
 
 // startDelta opens the row that counts what the flow delivers while this process runs. Rows that a process which

@@ -111,7 +111,7 @@ func (w *worker) links(ctx context.Context, items []*item) error {
 		return fmt.Errorf("links: %w", err)
 	}
 	for i, it := range items {
-		it.link, it.open = states[i].Link, states[i].Open
+		it.link, it.open, it.queued = states[i].Link, states[i].Open, states[i].Version
 		if w.flow.stale(it.link.End(w.flow.Side.Other()).Digest) || (w.flow.Back != nil && w.flow.Back.stale(it.link.End(w.flow.Side).Digest)) {
 			it.look = true // re-label: looking finds it level, and nothing is sent
 		}

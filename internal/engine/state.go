@@ -12,6 +12,8 @@ import (
 type flowState struct {
 	moves atomic.Int64 // links that others may have read were changed: pages that full syncs settled, and claims that moved
 	full  atomic.Bool  // a full sync is under way
+	whole atomic.Int64 // when the last that read everything began, in microseconds; 0 is not known
+	apart apart        // its: what the filter leaves out, as sweeps have found it
 
 	takingUp sync.Mutex // of a pair's side A
 	tookUp   bool

@@ -14,6 +14,7 @@ import (
 type SyncOptions struct {
 	FullOptions
 	Full     bool          // a full sync even where a delta would do
+	Sweep    bool          // a sweep, of flows that have sweeps
 	Patience time.Duration // how long to wait for entries that back off or wait for a reference while nothing moves; 0 is 3 s
 }
 
@@ -41,7 +42,7 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 	if err != nil {
 		return lockstep.Run{}, err
 	}
-	full, err := e.needsFull(ctx, f, opt)
+	full, light, err := e.needsFull(ctx, f, opt)
 	if err != nil {
 		return lockstep.Run{}, err
 	}
@@ -53,7 +54,7 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 	}
 	if full {
 		how, began := opt.FullOptions, time.Now()
-		how.Light = !opt.Full
+		how.Light = light
 		row, err := e.Full(ctx, name, how)
 		if err == nil && !f.delta() && row.Started.Before(began) { // resumed: no feed follows what it had read before (law 1)
 			row, err = e.Full(ctx, name, how)
@@ -93,30 +94,37 @@ func (e *Engine) captureWhileDelivering(ctx context.Context, f *Flow, run int64)
 }
 
 // needsFull tells whether a sync has to read everything: on request, without a tracker, before the first full sync
-// was finished, to go on with one that was cut off, and where the mapping has changed since the last.
-func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (bool, error) {
+// was finished, to go on with one that was cut off, and where the mapping has changed since the last; and whether a sweep
+// will do.
+func (e *Engine) needsFull(ctx context.Context, f *Flow, opt SyncOptions) (full, light bool, err error) {
+	if opt.Sweep && f.Light == nil {
+		return false, false, lockstep.Faultf(lockstep.CodeUsage, "%s has no sweeps: set `sweep` under `track`, or read everything by `--full`", f.Name)
+	}
 	if opt.Full || !f.delta() {
-		return true, nil
+		return true, !opt.Full, nil
 	}
 	if f.pushed() {
-		return false, nil
+		return false, false, nil
 	}
 	if at, _, err := e.store.Checkpoint(ctx, f.Feed); err != nil || at == nil {
-		return true, err
+		return true, false, err
 	}
 	rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun})
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if owed(rows) || f.changed(rows) {
-		return true, nil
+		return true, false, nil
+	}
+	if opt.Sweep || leftOff(rows) {
+		return true, true, nil
 	}
 	for _, row := range rows {
 		if row.State == lockstep.Finished {
-			return false, nil
+			return false, false, nil
 		}
 	}
-	return true, nil
+	return true, false, nil
 }
 
 // captureAll captures all that changed before it was called. The first time that there is no more may be the end of a

@@ -38,7 +38,7 @@ func (r *Remarks) Unseen(p *Plan, field *Column) {
 
 func (r *Remarks) deletes(p *Plan) {
 	if p.Deleted == nil {
-		r.Say("note", "deletes are not seen between full syncs: the stream has no soft-delete field", "Name one with `deleted:`, or run full syncs as often as deletes matter.")
+		r.Say("note", "deletes are not seen between sweeps and full syncs: the stream has no soft-delete field", "Name one with `deleted:`, or set `sweep:` under `track:` as often as deletes matter.")
 	}
 }
 

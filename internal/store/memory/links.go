@@ -96,7 +96,9 @@ func (s *Store) Links(ctx context.Context, name string, keys []lockstep.Key) ([]
 		if l := s.set(f.Set).get(f.Side, key); l != nil {
 			out[i].Link = *l
 		}
-		out[i].Open = f.open[key] != nil
+		if e := f.open[key]; e != nil {
+			out[i].Open, out[i].Version = true, e.Change.Record.Version
+		}
 	}
 	return out, nil
 }

@@ -163,14 +163,14 @@ func (s *Store) Links(ctx context.Context, name string, keys []lockstep.Key) ([]
 		if open == 0 {
 			return nil
 		}
-		has := map[lockstep.Key]bool{}
-		err = c.query("SELECT key FROM entry_rows WHERE flow_id = ? AND key IN (SELECT value FROM json_each(?))", []any{f.id, keyList(keys)},
+		has := map[lockstep.Key]string{}
+		err = c.query("SELECT key, version FROM entry_rows WHERE flow_id = ? AND key IN (SELECT value FROM json_each(?))", []any{f.id, keyList(keys)},
 			func(v cells) error {
-				has[lockstep.Key(v.text(0))] = true
+				has[lockstep.Key(v.text(0))] = v.text(1)
 				return nil
 			})
 		for i, key := range keys {
-			out[i].Open = has[key]
+			out[i].Version, out[i].Open = has[key]
 		}
 		return err
 	})

@@ -157,4 +157,18 @@ var linkRows = []row{
 		b.reopen()
 		open(false, true, false, true)
 	}},
+	{"links tell the version of what is open", func(b *bench) {
+		b.link("f", ab("a", "a"))
+		c := up("b", 1)
+		c.Record.Version = "v7"
+		b.capture(up("a", 1), c)
+		b.reopen()
+		st, err := b.s.Links(b.ctx, "f", []lockstep.Key{"b", "a", "none"})
+		b.ok(err)
+		same(b, []string{st[0].Version, st[1].Version, st[2].Version}, []string{"v7", "", ""})
+		b.ok(b.s.Hint(b.ctx, "f", []lockstep.Key{"b"}))
+		st, err = b.s.Links(b.ctx, "f", []lockstep.Key{"b"})
+		b.ok(err)
+		same(b, st[0], lockstep.LinkState{Open: true})
+	}},
 }

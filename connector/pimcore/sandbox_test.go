@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
 	sandbox "github.com/lockstep-sync/lockstep/internal/sandbox/pimcore"
 	"github.com/lockstep-sync/lockstep/value"
 )
@@ -133,6 +135,17 @@ func text(fields value.Fields, name string) string {
 		return "absent"
 	}
 	return v.String()
+}
+
+// replaceSince moves our own clock in a position: how long the process had been running when it was taken.
+func replaceSince(t *testing.T, from lockstep.Position, by time.Duration) string {
+	t.Helper()
+	f, err := sqlkit.ReadFeed(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Since += by
+	return string(f.Position())
 }
 
 func key(id int) lockstep.Key { return lockstep.Key(strconv.Itoa(id)) }

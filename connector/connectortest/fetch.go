@@ -70,6 +70,26 @@ var fetchTests = map[string]func(*testing.T, Harness){
 			}
 		}
 	},
+}
+
+// nasty are the parts of keys that break encodings. No two differ by letter case alone.
+var nasty = []string{"a", " a", "a b", `"`, `a"b`, "'", "a'b", ",", "a,b", "[", "]", `["a","b"]`, "{}", `\`, `a\b`, "a\nb", "a\tb", "č", "日本", "😀", "%", "_", "0", "00", "01", "1", "1.0", "-1", "null", "NULL", "$1", ";", "--", "/", "a/b"}
+
+func pairStream() lockstep.Stream {
+	text := value.Type{Kind: value.TextType}
+	return lockstep.Stream{Name: "pair", Key: []string{"a", "b"}, Fields: []lockstep.Field{
+		{Name: "a", Type: text}, {Name: "b", Type: text}, {Name: "qty", Type: value.Type{Kind: value.IntType}, Nullable: true}}}
+}
+
+func nastyPairs() []value.Fields {
+	out := []value.Fields{value.F("a", "", "b", "", "qty", 1), value.F("a", "", "b", "x", "qty", 2), value.F("a", "x", "b", "", "qty", 3)}
+	for i, part := range nasty {
+		out = append(out, value.F("a", part, "b", nasty[(i*7+3)%len(nasty)], "qty", i), value.F("a", "fix", "b", part, "qty", i))
+	}
+	return out
+}
+
+var compositeFetchTests = map[string]func(*testing.T, Harness){
 	"composite keys": func(t *testing.T, h Harness) {
 		b := begin(t, h, pairStream())
 		records := nastyPairs()
@@ -89,21 +109,4 @@ var fetchTests = map[string]func(*testing.T, Harness){
 			t.Errorf("%d records of %d", len(got), len(keys))
 		}
 	},
-}
-
-// nasty are the parts of keys that break encodings. No two differ by letter case alone.
-var nasty = []string{"a", " a", "a b", `"`, `a"b`, "'", "a'b", ",", "a,b", "[", "]", `["a","b"]`, "{}", `\`, `a\b`, "a\nb", "a\tb", "č", "日本", "😀", "%", "_", "0", "00", "01", "1", "1.0", "-1", "null", "NULL", "$1", ";", "--", "/", "a/b"}
-
-func pairStream() lockstep.Stream {
-	text := value.Type{Kind: value.TextType}
-	return lockstep.Stream{Name: "pair", Key: []string{"a", "b"}, Fields: []lockstep.Field{
-		{Name: "a", Type: text}, {Name: "b", Type: text}, {Name: "qty", Type: value.Type{Kind: value.IntType}, Nullable: true}}}
-}
-
-func nastyPairs() []value.Fields {
-	out := []value.Fields{value.F("a", "", "b", "", "qty", 1), value.F("a", "", "b", "x", "qty", 2), value.F("a", "x", "b", "", "qty", 3)}
-	for i, part := range nasty {
-		out = append(out, value.F("a", part, "b", nasty[(i*7+3)%len(nasty)], "qty", i), value.F("a", "fix", "b", part, "qty", i))
-	}
-	return out
 }

@@ -23,6 +23,8 @@ type Harness struct {
 	Refusals []Refusal
 	// ServerKeys: New can make a stream whose keys the system chooses (Stream.ServerKeys).
 	ServerKeys bool
+	// LoneKey: the key of a stream is one field.
+	LoneKey bool
 	// IfVersion: records have a version, and Write.IfVersion is heeded.
 	IfVersion bool
 	// FrozenScan: a stream that changes under a scan ends the scan with a fault.
@@ -110,7 +112,7 @@ func Run(t *testing.T, h Harness) {
 		})
 	}
 	group("System", systemTests)
-	group("Fetch", fetchTests)
+	group("Fetch", fetchTests, when(!h.LoneKey, compositeFetchTests))
 	if creates {
 		group("Create", createTests)
 	}
@@ -118,7 +120,7 @@ func Run(t *testing.T, h Harness) {
 		group("Scan", scanTests, when(!h.FrozenScan, movingScanTests))
 	}
 	if writes {
-		group("Apply", applyTests, when(h.ServerKeys, serverKeyTests), when(h.IfVersion, versionTests))
+		group("Apply", applyTests, when(!h.LoneKey, compositeApplyTests), when(h.ServerKeys, serverKeyTests), when(h.IfVersion, versionTests))
 		group("Find", findTests)
 		group("Types", typeTests)
 	}

@@ -87,7 +87,7 @@ func (s *System) confirm(ctx context.Context, p *plan, ids []string) ([]string, 
 		}
 		alias := "g" + strconv.Itoa(i)
 		asked[alias] = id
-		fmt.Fprintf(&q, "%s:get%s(id:%s){id}\n", alias, p.class.name, id)
+		fmt.Fprintf(&q, "%s:get%s(id:%s){id}\n", alias, upper(p.class.name), id)
 	}
 	q.WriteString("}")
 	if len(asked) == 0 {

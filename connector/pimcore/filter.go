@@ -191,7 +191,7 @@ func (s *System) dialectOf(ctx context.Context, class string) (dialect, error) {
 func (s *System) probeDialect(ctx context.Context, class string) (dialect, error) {
 	var q string
 	for i, d := range []dialect{modern{}, prefixed{}} {
-		q += fmt.Sprintf("v%d:get%sListing(first:1,published:false,filter:%q){edges{node{id}}}\n", i, class, d.filter(compare("id", greater, "0")))
+		q += fmt.Sprintf("v%d:get%sListing(first:1,published:false,filter:%q){edges{node{id}}}\n", i, upper(class), d.filter(compare("id", greater, "0")))
 	}
 	d := document{name: "probe of the version", query: "{" + q + "}"}
 	a, err := s.client.post(ctx, d)

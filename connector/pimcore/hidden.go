@@ -110,7 +110,7 @@ func (p *plan) checkDocument(checks []check) document {
 		if rel.lang != "" {
 			lang = fmt.Sprintf(",defaultLanguage:%q", rel.lang)
 		}
-		fmt.Fprintf(&body, "r%d:get%sListing(published:false,ids:$i%d,filter:$f%d%s){totalCount edges{node{id}}}\n", i, p.class.name, i, i, lang)
+		fmt.Fprintf(&body, "r%d:get%sListing(published:false,ids:$i%d,filter:$f%d%s){totalCount edges{node{id}}}\n", i, upper(p.class.name), i, i, lang)
 	}
 	d.query = "query(" + strings.Join(heads, ",") + "){" + body.String() + "}"
 	return d
@@ -219,7 +219,7 @@ func (s *System) filters(ctx context.Context, schema *schema, p *plan, rel *rela
 		lang = fmt.Sprintf(",defaultLanguage:%q", rel.lang)
 	}
 	d := document{name: "probe of a relation"}
-	d.query = fmt.Sprintf("query($f:String){a:get%[1]sListing(published:false,first:1){edges{node{id}}} b:get%[1]sListing(published:false,first:1,filter:$f%[2]s){edges{node{id}}}}", p.class.name, lang)
+	d.query = fmt.Sprintf("query($f:String){a:get%[1]sListing(published:false,first:1){edges{node{id}}} b:get%[1]sListing(published:false,first:1,filter:$f%[2]s){edges{node{id}}}}", upper(p.class.name), lang)
 	d.vars = []variable{{"f", p.dialect.filter(rel.hasMore(0))}}
 	a, err := s.client.post(ctx, d)
 	if err != nil {

@@ -75,7 +75,7 @@ func (s *System) Hints(ctx context.Context, r lockstep.Read, body []byte) ([]loc
 		return nil, err
 	}
 	t := c.touched(events)
-	if len(t.below) == 0 && (c.conf.key == idField || len(t.ids) == 0) {
+	if len(t.below) == 0 && (c.byID() || len(t.ids) == 0) {
 		return idKeys(t.ids), nil
 	}
 	p, err := s.plan(ctx, lockstep.Read{Stream: r.Stream})

@@ -33,7 +33,7 @@ func (s *System) list(ctx context.Context, p *plan, name string, l listing) (*li
 	if err != nil {
 		return nil, s.checked(err)
 	}
-	out, err := p.read(a.data, "get"+p.class.name+"Listing", l.first)
+	out, err := p.read(a.data, "get"+upper(p.class.name)+"Listing", l.first)
 	if err != nil {
 		return nil, lockstep.Faultf(lockstep.CodeServer, "half an answer: %w", err).On(lockstep.About{Stream: p.class.name, Request: d.name})
 	}

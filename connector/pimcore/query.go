@@ -56,7 +56,7 @@ func (s *System) newPlan(c *class, d dialect, r lockstep.Read) (*plan, error) {
 		name string
 		into **field
 	}{{c.conf.key, &p.key}, {r.Track.Deleted, &p.gone}} {
-		if extra.name == "" || extra.name == idField {
+		if extra.name == "" || extra.into == &p.key && c.byID() {
 			continue
 		}
 		f := c.field(extra.name)
@@ -189,7 +189,7 @@ func (p *plan) document(name string, l listing) document {
 	if l.total {
 		total = "totalCount "
 	}
-	d.query = head + "{get" + p.class.name + "Listing(" + strings.Join(args, ",") + order + "){" + total + "edges{node" + p.ask + "}}}"
+	d.query = head + "{get" + upper(p.class.name) + "Listing(" + strings.Join(args, ",") + order + "){" + total + "edges{node" + p.ask + "}}}"
 	return d
 }
 

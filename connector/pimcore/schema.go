@@ -79,7 +79,10 @@ const (
 	maxTypes     = 5000
 )
 
-func inputType(class string) string { return "Update" + class + "Input" }
+func inputType(class string) string { return "Update" + upper(class) + "Input" }
+
+// upper is a class's name as queries and mutations have it: a class "item" is asked for by getItemListing.
+func upper(class string) string { return strings.ToUpper(class[:1]) + class[1:] }
 
 // schema is what the endpoint offers, as far as lockstep has asked.
 type schema struct {
@@ -102,6 +105,12 @@ type class struct {
 	// mutations that exist.
 	input *typeInfo
 	can   struct{ create, update, delete bool }
+}
+
+// byID tells that the key is the object's id, and not a field of the class.
+func (c *class) byID() bool {
+	f := c.field(c.conf.key)
+	return f != nil && f.path.String() == idField
 }
 
 func (c *class) field(name string) *field { return c.byName[name] }
@@ -161,7 +170,7 @@ func (s *System) learn(ctx context.Context) (*schema, error) {
 	names := classNames(t.known[queryType])
 	for _, name := range names {
 		t.get(objectPrefix + name)
-		if offers(t.known[mutationType], "create"+name) || offers(t.known[mutationType], "update"+name) {
+		if offers(t.known[mutationType], "create"+upper(name)) || offers(t.known[mutationType], "update"+upper(name)) {
 			t.get(inputType(name))
 		}
 	}
@@ -211,13 +220,15 @@ func (s *System) offline(_ context.Context, t *types) (*schema, error) {
 	return out, nil
 }
 
-// classNames are the classes that have a listing of objects.
+// classNames are the classes that have a listing of objects, and a single get, of which the type tells the class.
 func classNames(query *typeInfo) []string {
 	var out []string
 	for _, f := range query.fields {
-		name, listing := strings.CutSuffix(strings.TrimPrefix(f.name, "get"), "Listing")
-		if listing && f.typ.name == name+"Connection" && name != "Asset" && name != "Document" {
-			out = append(out, name)
+		name, listing := strings.CutSuffix(f.name, "Listing")
+		if one := query.field(name); listing && one != nil {
+			if class, object := strings.CutPrefix(one.typ.name, objectPrefix); object && isName(class) && class != "folder" {
+				out = append(out, class)
+			}
 		}
 	}
 	slices.Sort(out)

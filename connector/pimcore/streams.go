@@ -64,7 +64,7 @@ func (s *System) probe(ctx context.Context, known *schema) error {
 	var q strings.Builder
 	q.WriteString("{")
 	for i, name := range slices.Sorted(maps.Keys(known.classes)) {
-		fmt.Fprintf(&q, "c%d:get%sListing(first:1,published:false,sortBy:[%q]){edges{node{id}}}\n", i, name, idField)
+		fmt.Fprintf(&q, "c%d:get%sListing(first:1,published:false){edges{node{id}}}\n", i, upper(name))
 	}
 	q.WriteString("}")
 	_, err := s.client.ask(ctx, document{name: "probe", query: q.String()})
@@ -73,13 +73,22 @@ func (s *System) probe(ctx context.Context, known *schema) error {
 
 func (c *class) stream() lockstep.Stream {
 	out := lockstep.Stream{
-		Name: c.name, Key: []string{c.conf.key}, ServerKeys: c.conf.key == idField, FoldKeys: c.conf.key != idField, ReadOnly: true,
+		Name: c.name, Key: []string{c.conf.key}, ServerKeys: c.byID(), FoldKeys: !c.byID(), ReadOnly: true,
 		CaseFoldText: true, About: -1, TrackFields: []string{modifiedField},
 	}
 	for _, f := range c.fields {
-		out.Fields = append(out.Fields, lockstep.Field{Name: f.name, Type: f.typ, Nullable: f.name != idField, ReadOnly: f.name == idField || f.name == modifiedField})
+		out.Fields = append(out.Fields, lockstep.Field{Name: f.name, Type: f.typ, Nullable: f.name != c.conf.key, ReadOnly: f.readOnly()})
 	}
 	return out
+}
+
+// readOnly tells what no mutation can write, whatever the endpoint's schema says.
+func (f *field) readOnly() bool {
+	switch f.path.String() {
+	case "id", "creationDate", "modificationDate", "fullpath", "path", "objectType":
+		return true
+	}
+	return false
 }
 
 // makeClass derives a class's fields: what introspection found, and what the settings name. The error does not count
@@ -96,7 +105,7 @@ func (s *System) makeClass(t *types, name string) (*class, error) {
 	} else {
 		c.input = t.get(inputType(name))
 		m := t.known[mutationType]
-		c.can.create, c.can.update, c.can.delete = offers(m, "create"+name), offers(m, "update"+name), offers(m, "delete"+name)
+		c.can.create, c.can.update, c.can.delete = offers(m, "create"+upper(name)), offers(m, "update"+upper(name)), offers(m, "delete"+upper(name))
 		if !c.can.create && !c.can.update {
 			delete(t.wanted, inputType(name))
 			c.input = nil

@@ -83,6 +83,8 @@ func (s *Server) hookOperation() {
 		Summary: "Says that records of a flow's source have changed",
 		Description: "Takes the notice of a flow's source: the body that its system sends, or the house's own, `{\"keys\": [\"1\", \"2\"]}`. " +
 			"It is a hint: the records are read again, so that repeated, reordered and untrue notices do no harm. " +
+			"`\"overflow\": true` in either says that others were lost: a full sync is due then. `\"notice\"` beside the keys may be anything, " +
+			"and makes two notices of one second different. " +
 			"The answer comes once the notice is durable. Whatever answer is not 2xx, send it again.\n\n" +
 			"It is signed by a secret of the flow (`" + webhook.TimestampHeader + "` and `" + webhook.SignatureHeader + "`), or shows a token that may `hook`.",
 		Security: []map[string][]string{{"signature": {}}, {"token": {}}},

@@ -2,12 +2,15 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/api"
+	"github.com/lockstep-sync/lockstep/internal/engine"
 	"github.com/lockstep-sync/lockstep/internal/logging"
+	"github.com/lockstep-sync/lockstep/internal/webhook"
 )
 
 // outside is the house as those see it who come over HTTP.
@@ -65,16 +68,28 @@ func (h *House) answerOutside(ctx context.Context) (serve func(), err error) {
 const hintsAtOnce = 5000
 
 // Notice has the records looked at that a notice tells of. What is known of them is durable also where it fails: a
-// notice that comes again does no harm.
+// notice that comes again does no harm. Where its sender has lost others, or where it means more than can be found while
+// the sender waits, everything is looked at: that is durable, too.
 func (o *outside) Notice(ctx context.Context, flow string, body []byte) (int, error) {
 	if f := o.cfg.Flow(flow); f.From.Track.By == lockstep.Push {
 		return 0, lockstep.Faultf(lockstep.CodeNotice, "the source of this flow pushes its records, and cannot be asked for what a notice names").On(lockstep.About{Flow: flow})
 	}
 	keys, err := o.keysOf(ctx, flow, body)
+	why := ""
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		why, err, ctx = "a notice means more records than could be found in time", nil, context.WithoutCancel(ctx)
+	case err == nil && webhook.Overflow(body):
+		why = "a notice says that others were lost"
+	}
 	for from := 0; from < len(keys); from += hintsAtOnce {
 		if e := o.store.Hint(ctx, flow, keys[from:min(from+hintsAtOnce, len(keys))]); e != nil {
 			return 0, o.clean(lockstep.FaultOf(fmt.Errorf("keep the hints: %w", e)).On(lockstep.About{Flow: flow}))
 		}
+	}
+	if why != "" {
+		o.log.Warn("a full sync is due: "+why, logging.Flow, flow)
+		err = engine.Owe(ctx, o.store, flow, why+": everything is read once")
 	}
 	return len(keys), o.clean(err)
 }

@@ -305,7 +305,7 @@ func (s telling) Streams(ctx context.Context) ([]lockstep.Stream, error) {
 	return s.System.Streams(ctx)
 }
 
-func (s telling) Hints(_ context.Context, r lockstep.Read, notice []byte) ([]lockstep.Key, error) {
+func (s telling) Hints(ctx context.Context, r lockstep.Read, notice []byte) ([]lockstep.Key, error) {
 	switch word, rest, _ := strings.Cut(string(notice), " "); {
 	case r.Stream != "products":
 		return nil, errors.New("another stream: " + r.Stream)
@@ -313,6 +313,9 @@ func (s telling) Hints(_ context.Context, r lockstep.Read, notice []byte) ([]loc
 		return []lockstep.Key{lockstep.Key(rest)}, nil
 	case word == "below" && s.away.Load():
 		return []lockstep.Key{"pb"}, lockstep.Faultf(lockstep.CodeUnavailable, "it is away")
+	case word == "endless":
+		<-ctx.Done()
+		return []lockstep.Key{"pb"}, ctx.Err()
 	case word == "below":
 		return []lockstep.Key{"pb", "pc"}, nil
 	}

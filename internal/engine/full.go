@@ -179,6 +179,18 @@ func (e *Engine) owe(ctx context.Context, f *Flow) error {
 	return err
 }
 
+// Owe makes a full sync of a flow due that reads everything from now on, also where one is under way: that may have passed
+// what it is owed for. A daemon begins it within a minute, any sync at once.
+func Owe(ctx context.Context, store lockstep.Runs, flow, why string) error {
+	rows, err := store.Runs(ctx, lockstep.RunQuery{Flow: flow, Kind: lockstep.FullRun, Max: 1})
+	if err != nil || len(rows) == 0 || rows[0].State == lockstep.Interrupted && len(rows[0].Place) == 0 {
+		return err // it is due already; the first one is anyway
+	}
+	now := time.Now()
+	_, err = store.StartRun(ctx, lockstep.Run{Flow: flow, Kind: lockstep.FullRun, State: lockstep.Interrupted, Started: now, Ended: now, Note: why})
+	return err
+}
+
 // owed tells, from a flow's full runs, the newest first, whether one has to make good what its feed skipped.
 func owed(rows []lockstep.Run) bool {
 	for i, row := range rows {

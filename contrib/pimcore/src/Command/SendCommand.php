@@ -24,7 +24,7 @@ final class SendCommand extends Command
     protected function configure(): void
     {
         $this->setDescription(self::HELP)
-            ->addOption('timeout', null, InputOption::VALUE_REQUIRED, 'Seconds that one notice may take', '30');
+            ->addOption('timeout', null, InputOption::VALUE_REQUIRED, 'Seconds that one notice may take', '60');
     }
 
     protected function execute(InputInterface $input, OutputInterface $output): int

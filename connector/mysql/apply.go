@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
@@ -99,37 +98,7 @@ func (a *applier) transaction(work func() error) error {
 			return err
 		}
 	}
-	if err := a.exec("START TRANSACTION"); err != nil {
-		return err
-	}
-	err := work()
-	if err == nil {
-		err = a.ctx.Err()
-	}
-	if err != nil {
-		a.rollback()
-		return err
-	}
-	return a.commit()
-}
-
-// commit ends the transaction. Once COMMIT is sent, only an answer of the server says what became of it (law 5).
-func (a *applier) commit() error {
-	err := a.exec("COMMIT")
-	if err == nil {
-		return nil
-	}
-	f := lockstep.FaultOf(mykit.Fault(err))
-	if mykit.Answered(err) {
-		return f
-	}
-	return f.Maybe()
-}
-
-func (a *applier) rollback() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 5*time.Second)
-	defer cancel()
-	_, _ = a.link.Exec(ctx, "ROLLBACK") // if it fails, the connection is gone, and the transaction with it
+	return a.link.Transaction(a.ctx, work)
 }
 
 func (a *applier) exec(statement string) error {

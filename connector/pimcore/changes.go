@@ -9,16 +9,21 @@ import (
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
 )
 
-// Changes reads what was saved after from.
+// Changes reads what changed after from.
 func (s *System) Changes(ctx context.Context, r lockstep.Read, from lockstep.Position, l lockstep.Limit) (lockstep.Page, error) {
 	p, err := s.plan(ctx, r)
 	if err != nil {
 		return lockstep.Page{}, err
 	}
-	if r.Track.By != lockstep.Timestamp {
-		return lockstep.Page{}, lockstep.Faultf(lockstep.CodeCannot, "changes cannot be found by %q", r.Track.By).On(lockstep.About{Stream: r.Stream})
+	var page lockstep.Page
+	switch r.Track.By {
+	case lockstep.Timestamp:
+		page, err = s.byDate(ctx, p, r.Track, from, l)
+	case lockstep.Trigger:
+		page, err = s.byTrigger(ctx, p, r, from, l)
+	default:
+		err = lockstep.Faultf(lockstep.CodeCannot, "changes cannot be found by %q", r.Track.By)
 	}
-	page, err := s.byDate(ctx, p, r.Track, from, l)
 	return page, about(err, r.Stream)
 }
 

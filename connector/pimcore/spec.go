@@ -47,7 +47,7 @@ func (connector) Spec() lockstep.Spec {
 		Summary: "Pimcore's data objects by a DataHub GraphQL endpoint (Pimcore 10.6 to 12). Each class of the endpoint's schema is a stream; " +
 			"which fields exist is what the endpoint's configuration offers. With `dsn`, changes are found in Pimcore's database and read by GraphQL.",
 		Source: true, Target: false,
-		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Snapshot},
+		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Trigger, lockstep.Snapshot},
 		Settings: []lockstep.Setting{
 			{Name: "url", Type: lockstep.TextSetting, Required: true, Help: "The endpoint's full address: https://HOST/pimcore-graphql-webservices/NAME."},
 			{Name: "api_key", Type: lockstep.TextSetting, Required: true, Secret: true, Help: "The endpoint's API key; it goes in the header X-API-Key."},
@@ -133,9 +133,16 @@ func (connector) Open(ctx context.Context, s lockstep.Settings) (lockstep.System
 	if err != nil {
 		return nil, lockstep.NewFault(lockstep.CodeConfig, err)
 	}
-	return newSystem(c, httpkit.Options{
+	sys := newSystem(c, httpkit.Options{
 		Timeout: s.Duration("timeout"), InFlight: int(s.Int("concurrency")), MaxBody: s.Int("max_body"),
-	}, s.Text("api_key")), nil
+	}, s.Text("api_key"))
+	if c.dsn != "" {
+		if sys.db, err = openDatabase(c.dsn); err != nil {
+			_ = sys.Close()
+			return nil, err
+		}
+	}
+	return sys, nil
 }
 
 func readConf(s lockstep.Settings) (*conf, error) {

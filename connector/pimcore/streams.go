@@ -21,6 +21,7 @@ type System struct {
 	client *client
 	held   holder
 	speaks dialectHolder
+	db     *database // nil without a dsn
 }
 
 func newSystem(c *conf, o httpkit.Options, key string) *System {
@@ -30,7 +31,7 @@ func newSystem(c *conf, o httpkit.Options, key string) *System {
 // Close lets go of the connections.
 func (s *System) Close() error {
 	s.client.http.Close()
-	return nil
+	return s.db.close()
 }
 
 // The fields that every object has, by the names that a stream gives them.

@@ -48,3 +48,12 @@ func (s *Server) holdRows(id int, values map[string]any, how *saving) (func(bool
 	how.mirrored = true
 	return m.hold(change{kind: "object", op: "update", before: old, after: o, version: true})
 }
+
+// SaveRolledBack makes a save that fails at its end: its rows were written to the mirror, and none of them stays.
+func (s *Server) SaveRolledBack(id int, values map[string]any) error {
+	finish, err := s.holdRows(id, values, &saving{date: s.now()})
+	if err != nil || finish == nil {
+		return err
+	}
+	return finish(false)
+}

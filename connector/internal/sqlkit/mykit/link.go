@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -82,6 +83,41 @@ func (c Link) Exec(ctx context.Context, statement string, args ...driver.Value) 
 		err = failed
 	}
 	return done, tooLong(err)
+}
+
+// Transaction does what it is given in a transaction.
+func (c Link) Transaction(ctx context.Context, work func() error) error {
+	if _, err := c.Exec(ctx, "START TRANSACTION"); err != nil {
+		return err
+	}
+	err := work()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		c.rollback(ctx)
+		return err
+	}
+	return c.commit(ctx)
+}
+
+// commit ends the transaction. Once COMMIT is sent, only an answer of the server says what became of it (law 5).
+func (c Link) commit(ctx context.Context) error {
+	_, err := c.Exec(ctx, "COMMIT")
+	if err == nil {
+		return nil
+	}
+	f := lockstep.FaultOf(Fault(err))
+	if Answered(err) {
+		return f
+	}
+	return f.Maybe()
+}
+
+func (c Link) rollback(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_, _ = c.Exec(ctx, "ROLLBACK") // if it fails, the connection is gone, and the transaction with it
 }
 
 // tooLong is the driver's word for a statement that is longer than it sends.

@@ -77,6 +77,7 @@ func (s *Server) notice(w http.ResponseWriter, r *http.Request, flow string, bod
 	if err != nil {
 		f := lockstep.FaultOf(err)
 		p := problemOf(f)
+		aboutOf(r).err = p.cause
 		if f.Code != lockstep.CodeNotice { // whatever it was, it must come again
 			p.Status, p.wait = http.StatusServiceUnavailable, max(f.Wait, again)
 		}

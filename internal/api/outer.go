@@ -26,14 +26,16 @@ type about struct {
 	token  string
 	on     string // the pattern of its address: never the address itself, which holds what others write
 	status int
-	size   int64
+	err    error // why it failed
 }
 
 type aboutKey struct{}
 
 // aboutOf is what is kept of a request.
-func aboutOf(r *http.Request) *about {
-	if a, ok := r.Context().Value(aboutKey{}).(*about); ok {
+func aboutOf(r *http.Request) *about { return aboutIn(r.Context()) }
+
+func aboutIn(ctx context.Context) *about {
+	if a, ok := ctx.Value(aboutKey{}).(*about); ok {
 		return a
 	}
 	return &about{}
@@ -56,9 +58,7 @@ func (w *watched) Write(b []byte) (int, error) {
 	if w.about.status == 0 {
 		w.about.status = http.StatusOK
 	}
-	n, err := w.ResponseWriter.Write(b)
-	w.about.size += int64(n)
-	return n, err
+	return w.ResponseWriter.Write(b)
 }
 
 // Unwrap is for http.ResponseController.
@@ -111,8 +111,12 @@ func (s *Server) tell(r *http.Request, id string, a *about, took time.Duration) 
 	if !s.log.Enabled(r.Context(), level) || level == slog.LevelWarn && !s.refusals.Allow() {
 		return
 	}
-	s.log.LogAttrs(r.Context(), level, text, slog.String(logging.Request, id), slog.String("on", a.on), slog.Int("status", a.status),
-		slog.String("token", a.token), slog.String("from", r.RemoteAddr), slog.Duration("took", took))
+	attrs := []slog.Attr{slog.String(logging.Request, id), slog.String("on", a.on), slog.Int("status", a.status),
+		slog.String("token", a.token), slog.String("from", r.RemoteAddr), slog.Duration("took", took)}
+	if a.err != nil {
+		attrs = append(attrs, slog.Any(logging.Err, a.err))
+	}
+	s.log.LogAttrs(r.Context(), level, text, attrs...)
 }
 
 // missed catches what the mux says where it has no route.

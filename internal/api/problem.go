@@ -26,7 +26,8 @@ type Problem struct {
 	// Errors are the parts of a body that are wrong.
 	Errors []ProblemPart `json:"errors,omitempty" doc:"The parts of the request that are wrong"`
 
-	wait time.Duration // for Retry-After
+	wait  time.Duration // for Retry-After
+	cause error         // for the log
 }
 
 // ProblemPart is one part of a request that is wrong.
@@ -79,7 +80,7 @@ func problemOf(err error) *Problem {
 	}
 	f := lockstep.FaultOf(err)
 	p := problem(statusOf(f), f.Code, f.Err.Error())
-	p.Next = cmp.Or(f.Next, p.Next)
+	p.Next, p.cause = cmp.Or(f.Next, p.Next), err
 	if p.wait > 0 && f.Wait > 0 {
 		p.wait = f.Wait
 	}
@@ -136,8 +137,12 @@ func answer(w http.ResponseWriter, status int, kind string, body any) {
 	_ = enc.Encode(body)
 }
 
-// ours turns the errors that huma makes by itself (a body that is not of its schema, say) into Problems.
-func ours(_ huma.Context, _ string, v any) (any, error) {
+// ours turns the errors that huma makes by itself (a body that is not of its schema, say) into Problems, and keeps the
+// causes of our own for the log.
+func ours(ctx huma.Context, _ string, v any) (any, error) {
+	if p, ok := v.(*Problem); ok {
+		aboutIn(ctx.Context()).err = p.cause
+	}
 	theirs, ok := v.(*huma.ErrorModel)
 	if !ok {
 		return v, nil

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -219,5 +221,51 @@ func TestTLS(t *testing.T) {
 	}
 	if err := look(first); err == nil {
 		t.Error("the old certificate is still shown")
+	}
+}
+
+// A server that stops answers what it has begun, and takes nothing new.
+func TestStopsInGoodOrder(t *testing.T) {
+	_, h := outsideHouse(t)
+	ctx, stop := context.WithCancel(t.Context())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := h.outside(ctx)
+	srv := api.New(h.cfg, out, api.Bounds{}, h.log)
+	ended := make(chan error, 1)
+	go func() { ended <- errors.Join(srv.Serve(ctx, l), out.close()) }()
+	c := &client{t: t, base: "http://" + l.Addr().String()}
+	conn := c.raw("POST /hooks/products HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-of-everything\r\nContent-Length: 15\r\nExpect: 100-continue\r\n\r\n")
+	in := bufio.NewReader(conn)
+	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // it reads the body: the request has begun
+		t.Fatal(line, err)
+	}
+	if _, err := in.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	for { // until nobody listens any more
+		late, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			break
+		}
+		_ = late.Close()
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := io.WriteString(conn, `{"keys":["pa"]}`); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil || resp.StatusCode != http.StatusAccepted {
+		t.Fatal(resp, err)
+	}
+	_ = resp.Body.Close()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if got := queued(t, h, "products"); got != "pa" {
+		t.Errorf("in the queue: %s", got)
 	}
 }

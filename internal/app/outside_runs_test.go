@@ -211,3 +211,31 @@ func TestLookingAtFlowsAndRecords(t *testing.T) {
 		}
 	}
 }
+
+// The daemon's own full sync keeps another from being started, and is named.
+func TestRunWhileTheDaemonReadsEverything(t *testing.T) {
+	p, pim, _ := inMemory(t, 3)
+	h := p.open(p.must(strings.ReplaceAll(outsideYAML, "stream: others", "stream: products")))
+	reached, open := held(pim, "Scan")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	<-reached
+	c := outsideOf(t, h, api.Bounds{})
+	own := decoded[struct{ Runs []api.Run }](t, c.with("token-that-looks---", "GET", "/v1/flows/products/runs?kind=full", ""), http.StatusOK)
+	if len(own.Runs) != 1 {
+		t.Fatalf("%+v", own)
+	}
+	r := c.with("token-of-everything", "POST", "/v1/flows/products/runs", `{}`)
+	if problem := r.problem(t); r.status != http.StatusConflict || problem.Code != lockstep.CodeBusy || problem.Run != own.Runs[0].ID {
+		t.Errorf("%+v", r)
+	}
+	if s := decoded[api.Status](t, c.with("token-that-looks---", "GET", "/v1/flows/products/status", ""), http.StatusOK); s.State != "running" || s.API == "" {
+		t.Errorf("%+v", s)
+	}
+	open()
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

@@ -42,7 +42,7 @@ func main() {
 		runs   = flag.Int("runs", 3, "runs of each case; the table shows medians")
 		binary = flag.String("lockstep", "", "path of the binary; without it only the limits are measured")
 		only   = flag.String("only", "", "measure the cases whose name matches only; the steps they need are run all the same")
-		parts  = flag.String("parts", "tables maria live queue cost", "which parts to measure")
+		parts  = flag.String("parts", "tables maria live hooks queue cost", "which parts to measure")
 		out    = flag.String("out", "", "file for the table: between its marks <!-- bench --> and <!-- /bench -->, else alone; standard output without")
 	)
 	flag.Parse()
@@ -80,6 +80,7 @@ func run(ctx context.Context, b *bench, rows, small, runs int, parts, out string
 		{"tables", func() error { return b.tables(ctx, rows, small, runs) }},
 		{"maria", func() error { return b.maria(ctx, rows) }},
 		{"live", func() error { return b.live(ctx, max(small, 10_000)) }},
+		{"hooks", func() error { return b.hooks(ctx) }},
 		{"queue", func() error { return b.queue(ctx) }},
 		{"cost", func() error { return b.cost(ctx) }},
 	} {

@@ -18,7 +18,7 @@ const recordsYAML = `
 api:
   listen: 127.0.0.1:0
   tokens:
-    erp:   {token: token-of-the-erp---, flows: [inbound], may: push}
+    erp:   {token: token-of-the-erp---, flows: [inbound], may: [push, run]}
     shop:  {token: token-of-the-shop--, flows: [outbound], may: pull}
     looks: {token: token-that-looks---, may: read}
 systems:
@@ -149,6 +149,9 @@ func TestPushOverHTTP(t *testing.T) {
 		if _, err := try(t.Context(), h, do); code(err) != lockstep.CodeCannot {
 			t.Errorf("%s: %v", do.Do, err)
 		}
+	}
+	if r := c.call(erpToken, "/v1/flows/inbound/runs", `{"kind":"full"}`, nil); r.status != http.StatusConflict || r.problem(t).Code != lockstep.CodeCannot {
+		t.Errorf("%+v", r)
 	}
 	if _, err := try(t.Context(), h, Request{Do: DoSync, Flows: []string{"inbound"}}); err != nil {
 		t.Error(err)

@@ -191,6 +191,22 @@ func TestHookCommands(t *testing.T) {
 	}
 }
 
+// What pushes and pulls in docs/api.md.
+const (
+	exampleSystems = `  erp: {type: api, streams: {articles: {key: [sku], fields: [sku text, name text, "price decimal(12,2)", changed instant]}}}
+  puller: {type: api, streams: {products: {key: [id], server_keys: true, fields: [id int, name text]}}}
+`
+	exampleFlows = `  articles:
+    from: {system: erp, stream: articles, track: {by: push}}
+    to: {system: shop, stream: articles}
+    map: {sku: sku, name: name, price: price}
+  to_shop:
+    from: {system: pim, stream: product, track: {by: snapshot, every: 1h}}
+    to: {system: puller, stream: products}
+    map: {name: name}
+`
+)
+
 // The shell examples of docs/api.md do what they say, with openssl and curl as others have them.
 func TestExamplesOfTheDocs(t *testing.T) {
 	for _, tool := range []string{"bash", "curl", "openssl"} {
@@ -217,15 +233,20 @@ func TestExamplesOfTheDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	config = bytes.Replace(config, []byte("api: {"), []byte("api: {tokens: {erp: {token: 'a token for the examples', may: [run, read, push, pull]}}, "), 1)
+	config = bytes.Replace(config, []byte("systems:\n"), []byte("systems:\n"+exampleSystems), 1)
+	config = append(config, exampleFlows...)
 	if err := os.WriteFile(filepath.Join(dir, "lockstep.yaml"), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	execSQL(t, filepath.Join(dir, "shop.db"), `CREATE TABLE articles (sku TEXT PRIMARY KEY, name TEXT, price DECIMAL(12,2), changed TEXT)`)
 	c := start(t, dir, "run")
 	c.until(t, "running") // the flows are built
+	c.until(t, "flow=to_shop run=") // and what is to be pulled is on its way to the queue
 	cmd := exec.Command("bash", "-c", script)
 	cmd.Env = append(os.Environ(), "LOCKSTEP=http://"+address, "HOOK_SECRET="+hookSecret, "ERP_TOKEN=a token for the examples")
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), `{"keys":2}`) || !strings.Contains(string(out), `"kind":"full"`) || strings.Contains(string(out), `"code"`) {
+	if err != nil || !strings.Contains(string(out), `{"keys":2}`) || !strings.Contains(string(out), `"kind":"full"`) || !strings.Contains(string(out), `{"accepted":2}`) ||
+		!strings.Contains(string(out), `"records":[{"id":`) || strings.Contains(string(out), `"code"`) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -144,7 +144,8 @@ type Queue interface {
 	Lease(ctx context.Context, flow string, max int, ttl time.Duration) ([]Delivery, error)
 	// Keep saves the records of leased deliveries in their entries, each by itself: what is about to be created from a
 	// hint is told by nothing else, and has to be found after an unknown outcome (law 5). A newer change that brings a
-	// record of its own is left as it is; so is an entry whose lease was given to another.
+	// record of its own is left as it is; so is an entry whose lease was given to another. In a pair it goes to what the
+	// entry tells of tries (Prior), and out again where the outcome says that nothing was sent.
 	Keep(ctx context.Context, deliveries ...Delivery) error
 	// Settle closes leases, saves links and writes the timeline: both or neither. An outcome whose lease has run out
 	// and was given to another is ignored. Where the entry has a newer generation, link and timeline are saved and

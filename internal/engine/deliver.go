@@ -127,13 +127,18 @@ func (w *worker) bring(ctx context.Context, items []*item) (unlock func(), err e
 
 // keep saves, before records are created that were fetched for it, what was fetched: a hint says nothing of where to
 // look after an unknown outcome, once the source's record is gone (law 5). An update needs none: its link tells. In a
-// pair the flow back brings what was made.
+// pair each write needs it that brings something else than its entry says: there it would look like the other's news.
 func (w *worker) keep(ctx context.Context, items []*item) error {
-	if w.flow.Back != nil {
-		return nil
-	}
 	var begun []lockstep.Delivery
 	for _, it := range items {
+		if w.flow.Back != nil {
+			if it.delivery.ID != 0 && !it.told() {
+				d := it.delivery
+				d.Change = it.change
+				begun = append(begun, d)
+			}
+			continue
+		}
 		if !it.fetched || it.known() || it.op == lockstep.Delete || it.delivery.Change.Record.Fields.Equal(it.change.Record.Fields) {
 			continue
 		}

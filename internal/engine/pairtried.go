@@ -66,6 +66,17 @@ func tries(d lockstep.Delivery) []lockstep.Change {
 	return append([]lockstep.Change{d.Change}, d.Prior...)
 }
 
+// told tells whether the item's entry says what it is about to bring.
+func (it *item) told() bool {
+	d := it.delivery
+	for _, c := range append([]lockstep.Change{d.Change}, d.Prior...) {
+		if c.Op == it.change.Op && (c.Op == lockstep.Delete || c.Record.Fields.Equal(it.change.Record.Fields)) {
+			return true
+		}
+	}
+	return false
+}
+
 // ownWork finds, for the page at once, what earlier tries of the items themselves have left with the target.
 func (w *worker) ownWork(ctx context.Context, items []*item) error {
 	var told []*item

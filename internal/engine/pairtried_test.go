@@ -65,6 +65,80 @@ func tryAll(t *testing.T, w *pairWorld, e *Engine, hinted bool, tries []tryOut) 
 	w.empty(e)
 }
 
+// A process that dies between a write and its settling, where what it wrote was not what it had captured: the next one
+// knows that write as the flow's own, and the edit behind it stands, against a policy that prefers the other side.
+func TestPairKnowsWhatADeadProcessFetched(t *testing.T) {
+	put := func(w *pairWorld, stock int) { w.b.Put(things, value.F("id", 1, "stock", stock)) }
+	for name, before := range map[string]func(*pairWorld, *Engine) error{
+		"a hint of a new one": func(w *pairWorld, e *Engine) error {
+			put(w, 1)
+			return e.store.Hint(context.Background(), "back", []lockstep.Key{"1"})
+		},
+		"a hint of an edit": func(w *pairWorld, e *Engine) error {
+			put(w, 1)
+			w.quiet(e)
+			put(w, 2)
+			return e.store.Hint(context.Background(), "back", []lockstep.Key{"1"})
+		},
+		"a hint of a delete": func(w *pairWorld, e *Engine) error {
+			put(w, 1)
+			w.quiet(e)
+			w.b.Delete(things, "1")
+			return e.store.Hint(context.Background(), "back", []lockstep.Key{"1"})
+		},
+		"an edit behind the one that was captured": func(w *pairWorld, e *Engine) error {
+			put(w, 1)
+			_, _, err := e.capture(context.Background(), e.feeds["back/log"])
+			put(w, 2)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inPair(t, func(w *pairWorld) { w.policy = conflict.Wins(lockstep.A) }, func(w *pairWorld, e *Engine) {
+				if err := before(w, e); err != nil {
+					t.Fatal(err)
+				}
+				k, written := &killer{at: 1}, w.a.AllWrites(things)
+				w.a.SetHook(func(c callOf) error {
+					if c.Name == "Apply" && c.After {
+						return k.point()
+					}
+					return nil
+				})
+				mortal := &Engine{}
+				*mortal = *e
+				mortal.store = settlesNot{e.store, k}
+				if _, _, err := mortal.worker(e.byName["back"], 0).deliver(t.Context()); err == nil {
+					t.Fatal("it did not die")
+				}
+				w.a.SetHook(nil)
+				if w.a.AllWrites(things) != written+1 {
+					t.Fatal("it did not write")
+				}
+				tick()
+				put(w, 99)
+				time.Sleep(2 * leaseTime)
+				w.quiet(e)
+				w.both("1 stock=99")
+				w.empty(e)
+			})
+		})
+	}
+}
+
+// settlesNot is a store whose process dies before it settles.
+type settlesNot struct {
+	lockstep.Store
+	k *killer
+}
+
+func (s settlesNot) Settle(ctx context.Context, os ...lockstep.Outcome) error {
+	if s.k.died() {
+		return errDead
+	}
+	return s.Store.Settle(ctx, os...)
+}
+
 // tryOnce has the flow back deliver. While it has its lease, its entry is hinted.
 func tryOnce(t *testing.T, w *pairWorld, e *Engine, try tryOut) {
 	hint := func() {

@@ -63,6 +63,11 @@ func (st shuffledStore) Links(ctx context.Context, flow string, keys []lockstep.
 	defer st.s.yield()
 	return st.Store.Links(ctx, flow, keys)
 }
+func (st shuffledStore) Keep(ctx context.Context, ds ...lockstep.Delivery) error {
+	st.s.yield()
+	defer st.s.yield()
+	return st.Store.Keep(ctx, ds...)
+}
 func (st shuffledStore) Settle(ctx context.Context, os ...lockstep.Outcome) error {
 	st.s.yield()
 	defer st.s.yield()

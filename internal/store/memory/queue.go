@@ -28,9 +28,9 @@ type entry struct {
 type lease struct {
 	generation int64
 	at, until  time.Time
-	first      time.Time        // when the oldest change since the lease came; zero for none
-	coalesced  int64            // what the entry's count was at the lease
-	doubt      *lockstep.Change // what it brings, where that was overtaken and is in the entry's Prior for its sake only
+	first      time.Time         // when the oldest change since the lease came; zero for none
+	coalesced  int64             // what the entry's count was at the lease
+	doubts     []lockstep.Change // of the entry's Prior: what is there for its sake only
 }
 
 // take puts a change into the flow's queue: as a new entry, or as the next generation of the open one (law 2).
@@ -63,8 +63,15 @@ func (s *Store) take(f *flow, c lockstep.Change, origin string) *entry {
 
 // overtaken keeps what the holder of the entry's lease may be bringing just now.
 func (s *Store) overtaken(f *flow, e *entry) {
-	if l := e.lease; l != nil && l.generation == e.Generation && s.perhaps(f, e, e.Change) {
-		l.doubt = &e.Prior[len(e.Prior)-1]
+	if l := e.lease; l != nil && l.generation == e.Generation {
+		s.underWay(f, e, e.Change)
+	}
+}
+
+// underWay is perhaps for what the holder of the lease will have brought or not, once it says so.
+func (s *Store) underWay(f *flow, e *entry, c lockstep.Change) {
+	if s.perhaps(f, e, c) {
+		e.lease.doubts = append(e.lease.doubts, e.Prior[len(e.Prior)-1])
 	}
 }
 
@@ -78,8 +85,8 @@ func (s *Store) perhaps(f *flow, e *entry, c lockstep.Change) bool {
 		c.Record.Fields = value.Fields{}
 	}
 	if slices.ContainsFunc(e.Prior, like(&c)) {
-		if e.lease != nil && e.lease.doubt != nil && like(&c)(*e.lease.doubt) {
-			e.lease.doubt = nil
+		if e.lease != nil {
+			e.lease.doubts = slices.DeleteFunc(e.lease.doubts, like(&c))
 		}
 		return false
 	}
@@ -164,7 +171,14 @@ func (s *Store) Keep(ctx context.Context, deliveries ...lockstep.Delivery) error
 	defer s.mu.Unlock()
 	for _, d := range deliveries {
 		e := s.byID[d.ID]
-		if e == nil || e.lease == nil || e.lease.generation != d.Generation || d.Change.Record.Fields.Len() == 0 {
+		if e == nil || e.lease == nil || e.lease.generation != d.Generation {
+			continue
+		}
+		if f := s.flows[e.Flow]; s.face(f) != nil {
+			s.underWay(f, e, d.Change)
+			continue
+		}
+		if d.Change.Record.Fields.Len() == 0 {
 			continue
 		}
 		if e.Generation == d.Generation || e.Change.Hint || e.Change.Op == lockstep.Delete {

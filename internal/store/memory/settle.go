@@ -57,8 +57,11 @@ func (s *Store) close(f *flow, e *entry, o *lockstep.Outcome) {
 	f.lastSettled = now
 	e.did(lockstep.Event{At: l.at, Did: "sent"}, step(now, o))
 	newer := e.Generation > l.generation
-	if l.doubt != nil && !o.Tried { // nothing of it was sent
-		e.Prior = slices.DeleteFunc(slices.Clone(e.Prior), like(l.doubt))
+	if !o.Tried { // nothing of it was sent
+		e.Prior = slices.Clone(e.Prior)
+		for i := range l.doubts {
+			e.Prior = slices.DeleteFunc(e.Prior, like(&l.doubts[i]))
+		}
 	}
 	if o.Tried { // law 5
 		e.Tried, e.TriedAt = true, now

@@ -56,7 +56,7 @@ type lease struct {
 	first      time.Time // when the oldest change since the lease came; zero for none
 	coalesced  int64     // what the entry's count was at the lease
 	parked     bool      // what came since cannot be read
-	doubt      *string   // what it brings, where that was overtaken and is in the row's prior for its sake only
+	doubts     []string  // of the row's prior: what is there for its sake only
 	row        *row      // as it is in the file, but for its image; nil once it was written to. The writer's alone
 }
 

@@ -53,11 +53,25 @@ func (t *tx) overtaken(r *row) error {
 	if err != nil || !says {
 		return err
 	}
-	if isNew, err := t.perhaps(r, line); err != nil || !isNew || before {
+	if before {
+		_, err = t.perhaps(r, line)
 		return err
 	}
-	t.set(func() { l.doubt = &line }, func() { l.doubt = nil })
-	return nil
+	return t.underWay(r, l, line)
+}
+
+// underWay is perhaps for what the holder of a lease will have brought or not, once it says so.
+func (t *tx) underWay(r *row, l *lease, line string) error {
+	isNew, err := t.perhaps(r, line)
+	if err == nil && isNew {
+		t.doubt(l, append(slices.Clone(l.doubts), line))
+	}
+	return err
+}
+
+func (t *tx) doubt(l *lease, lines []string) {
+	was := l.doubts
+	t.set(func() { l.doubts = lines }, func() { l.doubts = was })
 }
 
 // brings is what the entry's generation is to bring, as a line.
@@ -82,9 +96,8 @@ func (t *tx) perhaps(r *row, line string) (isNew bool, err error) {
 		return false, err
 	}
 	if slices.Contains(lines, line) {
-		if l := t.s.leases[r.id]; l != nil && l.doubt != nil && *l.doubt == line {
-			was := l.doubt
-			t.set(func() { l.doubt = nil }, func() { l.doubt = was })
+		if l := t.s.leases[r.id]; l != nil && slices.Contains(l.doubts, line) {
+			t.doubt(l, slices.DeleteFunc(slices.Clone(l.doubts), func(d string) bool { return d == line }))
 		}
 		return false, nil
 	}
@@ -93,12 +106,12 @@ func (t *tx) perhaps(r *row, line string) (isNew bool, err error) {
 }
 
 // nothingSent takes away what is known of a try only because it might have been under way.
-func (t *tx) nothingSent(r *row, line string) error {
+func (t *tx) nothingSent(r *row, doubts []string) error {
 	lines, err := t.prior(r)
 	if err != nil {
 		return err
 	}
-	return t.setPrior(r, slices.DeleteFunc(lines, func(l string) bool { return l == line }))
+	return t.setPrior(r, slices.DeleteFunc(lines, func(l string) bool { return slices.Contains(doubts, l) }))
 }
 
 func (t *tx) prior(r *row) (lines []string, err error) {

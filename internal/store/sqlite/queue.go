@@ -104,7 +104,19 @@ func (s *Store) Keep(ctx context.Context, deliveries ...lockstep.Delivery) error
 	return s.change(ctx, func(t *tx) error {
 		for i := range deliveries {
 			d := &deliveries[i]
-			if l := s.leases[d.ID]; l == nil || l.generation != d.Generation || images[i].kind == argNull {
+			l := s.leases[d.ID]
+			if l == nil || l.generation != d.Generation {
+				continue
+			}
+			if s.face(l.flow) != nil {
+				if line, says := priorLine(&d.Change); says {
+					if err := t.underWay(&row{id: d.ID, flow: l.flow}, l, line); err != nil {
+						return err
+					}
+				}
+				continue
+			}
+			if images[i].kind == argNull {
 				continue
 			}
 			if _, err := t.execArgs(keepImage, []arg{images[i], number(d.ID), number(d.Generation)}); err != nil {

@@ -162,8 +162,8 @@ func (t *tx) unknow(r *row) (err error) {
 
 // doubts keeps what an outcome leaves unknown (law 5).
 func (t *tx) doubts(r *row, c closure) error {
-	if c.o.Verdict != lockstep.Done && !c.o.Tried && c.doubt != nil {
-		return t.nothingSent(r, *c.doubt)
+	if c.o.Verdict != lockstep.Done && !c.o.Tried && len(c.doubts) > 0 {
+		return t.nothingSent(r, c.doubts)
 	}
 	if !c.o.Tried {
 		return nil

@@ -220,6 +220,28 @@ var pairRows = []row{
 		}
 		same(b, got, []string{`a2 over {"v":1}`, `b2 over {"v":1}`, `c2 over none`})
 	}},
+	{"what is kept before a try is told, in a pair, unless nothing was sent", func(b *bench) {
+		b.pair()
+		b.hint("there", "a", "b", "c", "d")
+		ds := b.leaseOf("there", 10)
+		for i := range ds {
+			ds[i].Change = up(ds[i].Change.Record.Key, 7)
+		}
+		ds[3].Change = gone("d")
+		b.ok(b.s.Keep(b.ctx, ds...))
+		b.capture(up("b", 2), up("d", 2))
+		tried := retry(ds[2], 0)
+		tried.Tried = true
+		b.settle(retry(ds[0], 0), tried)
+		b.ok(b.s.Keep(b.ctx, ds[0])) // its lease is gone
+		b.reopen()
+		time.Sleep(2 * time.Minute)
+		var got []string
+		for _, d := range b.leaseOf("there", 10) {
+			got = append(got, string(d.Change.Record.Key)+" over "+priors(d))
+		}
+		same(b, got, []string{"a over none", `b over {"v":7}`, `c over {"v":7}`, "d over delete"})
+	}},
 	{"the newest tries are told where they are many", func(b *bench) {
 		b.pair()
 		for v := range lockstep.MaxPrior + 3 {

@@ -55,7 +55,6 @@ type request struct {
 	errs     []gqlError
 	path     []any
 	plans    map[planKey][]*planned
-	writes   bool // a mutation: the resolver takes the lock itself
 }
 
 type planKey struct {

@@ -7,7 +7,7 @@ import (
 )
 
 // input puts what a mutation's input names into an object: localized fields in the request's language.
-func (r *request) input(o *object, f *planned, _ saving) error {
+func (r *request) input(o *object, f *planned) error {
 	in, _ := f.args["input"].(map[string]any)
 	if key, ok := in["key"].(string); ok {
 		o.key = key

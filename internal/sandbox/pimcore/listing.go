@@ -18,7 +18,6 @@ type listing struct {
 	limited   bool
 	after     int
 	published bool
-	edgesPart int // half-filled: only so many of a page's rows come
 }
 
 type sortKey struct {
@@ -219,7 +218,7 @@ func (e edge) field(_ *request, f *planned) (any, error) {
 	if f.node.Name == "cursor" {
 		return "object-" + strconv.Itoa(e.o.id), nil
 	}
-	return node{e.o}, nil
+	return node(e), nil
 }
 
 // inOrder is a class's objects in an order. What was sorted is kept until something is written.

@@ -65,6 +65,9 @@ func seen(t *testing.T, db *sql.DB, parent int) []string {
 		}
 		out = append(out, what)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	must(t, db, "INSERT INTO seen_to SELECT max(seq) FROM seen")
 	return out
 }
@@ -161,6 +164,9 @@ func dump(t *testing.T, dsn string) map[string]string {
 				fmt.Fprintf(&b, "%s=%s ", cols[i], v.String)
 			}
 			b.WriteByte('\n')
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
 		}
 		if b.Len() == 0 {
 			t.Errorf("table %s is empty", table)

@@ -106,7 +106,7 @@ func (r *request) createObject(c *class, f *planned) (any, error) {
 		o.kind = t
 	}
 	how := r.saving(f)
-	if err := r.input(o, f, how); err != nil {
+	if err := r.input(o, f); err != nil {
 		return refused(err, m)
 	}
 	if err := r.s.save(o, how); err != nil {
@@ -159,7 +159,7 @@ func (r *request) updateObject(c *class, f *planned) (any, error) {
 		o.parent = id
 	}
 	how := r.saving(f)
-	if err := r.input(o, f, how); err != nil {
+	if err := r.input(o, f); err != nil {
 		return refused(err, m)
 	}
 	if err := r.s.save(o, how); err != nil {

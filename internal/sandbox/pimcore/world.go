@@ -24,7 +24,6 @@ type object struct {
 	versions        []version
 	spoke           map[string]bool // languages that have a row, be it empty by now
 	tags            []string
-	childrenSortBy  string
 }
 
 // version is a row of the table versions.

@@ -184,6 +184,8 @@ func (d *doing) why(f *config.Flow, s *Story) {
 	case s.Link != nil:
 		s.Why = fmt.Sprintf("linked with %s in %s, but not known to be level", s.Link.To, to)
 		s.Next = "Run `lockstep verify " + f.Name + "`."
+	case last != nil && last.Did == "level" && s.Steps[0].Did == "hinted":
+		s.Why = fmt.Sprintf("the source has no such record: a notice, or somebody who asked for a look, named it at %s, and it was not there", last.At.Format(time.RFC3339))
 	case last != nil && last.Did == "filtered":
 		s.Why = "the flow's `where` leaves it out"
 	case last != nil:

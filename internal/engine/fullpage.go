@@ -121,6 +121,9 @@ func (r *fullRun) prepare(ctx context.Context, deep, light bool, p *fullPage, la
 // doubled finds records with one key and different content, next to each other or nearly so. The queue looks at them:
 // a fetch tells whether the source really has two, or one that moved while we read.
 func (r *fullRun) doubled(items []*item, last *map[lockstep.Key]*item) {
+	if len(items) == 0 {
+		return // its neighbours are next to each other
+	}
 	here := make(map[lockstep.Key]*item, len(items))
 	for _, it := range items {
 		if first := here[it.key()]; first != nil {

@@ -89,6 +89,12 @@ func (it *item) blind() bool {
 	return it.delivery.Tried && !it.known() && it.target == "" && it.match == "" && it.change.Record.Fields.Len() > 0
 }
 
+// mayHaveMade tells whether an earlier try of the item may have created a record: an entry without an image has not, for
+// keep saves one before it does. In a pair, and where the target pulls, nothing is kept.
+func (w *worker) mayHaveMade(it *item) bool {
+	return it.delivery.ID == 0 || it.delivery.Change.Record.Fields.Len() > 0 || w.flow.Back != nil || w.flow.To.Pulled
+}
+
 // done closes the item as brought level, or as nothing to do.
 func (it *item) done(did string) {
 	it.out = &lockstep.Outcome{Delivery: it.lease(), Verdict: lockstep.Done, Did: did}

@@ -99,13 +99,16 @@ func (p *plan) do(ctx context.Context) error {
 func (w *worker) sample(ctx context.Context, n int) ([]lockstep.Key, error) {
 	read := w.flow.Read
 	read.Fields = nil // the light read
-	page, err := w.flow.Source.Scan(ctx, read, nil, lockstep.Limit{Rows: n, Bytes: w.flow.Page.Bytes})
-	if err != nil {
-		return nil, fmt.Errorf("scan: %w", err)
-	}
-	keys := make([]lockstep.Key, 0, len(page.Changes))
-	for _, c := range page.Changes {
-		keys = append(keys, c.Record.Key)
+	var keys []lockstep.Key
+	for page := (lockstep.Page{More: true}); page.More && len(keys) < n; { // a page may come short, or empty
+		var err error
+		page, err = w.flow.Source.Scan(ctx, read, page.Next, lockstep.Limit{Rows: n - len(keys), Bytes: w.flow.Page.Bytes})
+		if err != nil {
+			return nil, fmt.Errorf("scan: %w", err)
+		}
+		for _, c := range page.Changes {
+			keys = append(keys, c.Record.Key)
+		}
 	}
 	return keys, nil
 }

@@ -203,7 +203,7 @@ func (w *worker) mapOne(it *item, resolve mapping.Resolver) {
 		w.fail(it, err)
 	case !keep && it.known() && it.link.End(w.flow.Side.Other()).Digest == outside:
 		it.done("filtered") // it never was in: the flow back brought it
-	case !keep && (it.known() || it.look): // it left the set
+	case !keep && (it.known() || it.look && w.mayHaveMade(it)): // it left the set
 		it.op, it.left = lockstep.Delete, true
 	case !keep:
 		it.done("filtered")

@@ -126,6 +126,7 @@ type job struct {
 	Span     int            `json:"transaction,omitempty"`
 	PauseUS  int            `json:"pause_us,omitempty"`
 	Progress int            `json:"progress,omitempty"`
+	Events   []pimEvent     `json:"events,omitempty"`
 	Send     bool           `json:"send,omitempty"`
 }
 

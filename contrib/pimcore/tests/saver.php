@@ -10,6 +10,7 @@ declare(strict_types=1);
 //   pause_us      microseconds to wait after each save
 //   progress      prints "saved <id>" after each so many saves, and what was saved by then is on the disk
 //   stay          after the saves wait for a line on stdin before the end
+//   events        instead of saves: a list of {event, id, path, class, type, arguments}
 //   send          no saves: what `lockstep:send` does
 // At the end it prints one line of JSON: saves, slowest (seconds), log.
 
@@ -19,6 +20,7 @@ use Lockstep\PimcoreBundle\Core\Notifier;
 use Lockstep\PimcoreBundle\EventListener\ElementListener;
 use Lockstep\PimcoreBundle\Tests\FakeEvent;
 use Lockstep\PimcoreBundle\Tests\FakeObject;
+use Lockstep\PimcoreBundle\Tests\FakePlain;
 use Lockstep\PimcoreBundle\Tests\Lines;
 
 $job = json_decode($argv[1], true, 16, JSON_THROW_ON_ERROR);
@@ -36,9 +38,13 @@ if ($job['send'] ?? false) {
     exit(0);
 }
 $listener = new ElementListener($notifier);
+foreach ($job['events'] ?? [] as $e) {
+    $element = 'folder' === $e['type'] ? new FakePlain($e['id'], 'folder', $e['path']) : new FakeObject($e['id'], $e['path'], $e['class'], $e['type']);
+    $listener->onElement(new FakeEvent($element, $e['arguments'] ?? []), $e['event']);
+}
 $span = $job['transaction'] ?? false;
 $slowest = 0.0;
-for ($id = $job['from'], $n = 0; $id <= $job['to']; ++$id, ++$n) {
+for ($id = $job['from'] ?? 1, $n = 0; $id <= ($job['to'] ?? 0); ++$id, ++$n) {
     $open = true === $span || (is_int($span) && 0 !== ($n + 1) % $span);
     $start = microtime(true);
     $listener->onElement(new FakeEvent(new FakeObject($id, "/Products/p-$id", $job['class'] ?? 'Product')), 'pimcore.dataobject.postUpdate');

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
+	"unsafe"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/httpkit"
@@ -88,7 +90,7 @@ func (c *client) post(ctx context.Context, d document) (*answer, error) {
 	if err := req.NotJSON(a); err != nil {
 		return nil, err
 	}
-	out, err := readAnswer(string(a.Body))
+	out, err := readAnswer(unsafe.String(unsafe.SliceData(a.Body), len(a.Body))) // nobody writes to it again
 	if err != nil {
 		return nil, req.Cut()
 	}
@@ -164,6 +166,9 @@ func statusFault(req httpkit.Request, a *httpkit.Answer) error {
 // readAnswer takes the parts of an answer's body.
 func readAnswer(body string) (*answer, error) {
 	out := &answer{}
+	if !utf8.ValidString(body) {
+		return out, errJSON
+	}
 	c := cursor{text: body}
 	err := c.members(func(name string) error {
 		span, err := c.span()

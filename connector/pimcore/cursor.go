@@ -124,29 +124,23 @@ func (c *cursor) items(fn func() error) error {
 	}
 }
 
-// string takes a text.
+// string takes a text. The whole answer is known to be UTF-8.
 func (c *cursor) string() (string, error) {
 	if !c.take('"') {
 		return "", errJSON
 	}
 	from := c.at
-	for c.at < len(c.text) {
-		switch b := c.text[c.at]; {
-		case b == '"':
-			s := c.text[from:c.at]
-			c.at++
-			if !utf8.ValidString(s) {
-				return "", errJSON
-			}
-			return s, nil
-		case b == '\\':
-			return c.escaped(from)
-		case b < ' ':
-			return "", errJSON
-		}
-		c.at++
+	end := strings.IndexByte(c.text[from:], '"')
+	if end < 0 {
+		return "", errJSON
 	}
-	return "", errJSON
+	s := c.text[from : from+end]
+	if i := strings.IndexByte(s, '\\'); i >= 0 {
+		c.at = from + i
+		return c.escaped(from)
+	}
+	c.at = from + end + 1
+	return s, nil
 }
 
 // escaped goes on with a text in which something is escaped: PHP escapes every slash, and signs of HTML.
@@ -158,15 +152,10 @@ func (c *cursor) escaped(from int) (string, error) {
 		switch char := c.text[c.at]; {
 		case char == '"':
 			c.at++
-			if s := b.String(); utf8.ValidString(s) {
-				return s, nil
-			}
-			return "", errJSON
-		case char < ' ':
-			return "", errJSON
+			return b.String(), nil
 		case char != '\\':
 			run := c.at
-			for c.at < len(c.text) && c.text[c.at] != '"' && c.text[c.at] != '\\' && c.text[c.at] >= ' ' {
+			for c.at < len(c.text) && c.text[c.at] != '"' && c.text[c.at] != '\\' {
 				c.at++
 			}
 			b.WriteString(c.text[run:c.at])
@@ -231,7 +220,7 @@ func (c *cursor) hex() (rune, error) {
 	return rune(n), err
 }
 
-// number takes a number as its text.
+// number takes a number as its text; whether it is one shows when it is read.
 func (c *cursor) number() (string, error) {
 	b := c.space()
 	if b != '-' && (b < '0' || b > '9') {
@@ -246,11 +235,7 @@ func (c *cursor) number() (string, error) {
 		}
 		break
 	}
-	text := c.text[from:c.at]
-	if _, err := strconv.ParseFloat(text, 64); err != nil && !errors.Is(err, strconv.ErrRange) {
-		return "", errJSON
-	}
-	return text, nil
+	return c.text[from:c.at], nil
 }
 
 // word takes true, false or null.
@@ -282,22 +267,23 @@ func (c *cursor) skip() error {
 	return err
 }
 
-// skipString takes a text without making it.
+// skipString takes a text without making it: up to the next quote that no odd number of backslashes stands before.
 func (c *cursor) skipString() error {
 	c.at++
-	for c.at < len(c.text) {
-		switch b := c.text[c.at]; {
-		case b == '"':
-			c.at++
-			return nil
-		case b == '\\':
-			c.at++
-		case b < ' ':
+	for {
+		i := strings.IndexByte(c.text[c.at:], '"')
+		if i < 0 {
 			return errJSON
 		}
-		c.at++
+		c.at += i + 1
+		slashes := 0
+		for c.text[c.at-2-slashes] == '\\' {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return nil
+		}
 	}
-	return errJSON
 }
 
 // span takes a value of any kind and gives its text.

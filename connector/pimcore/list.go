@@ -24,6 +24,17 @@ type listed struct {
 	rows  []row
 	total int // -1 where it was not asked for
 	clock time.Time
+	room  []value.Value // of which the rows' values are made
+}
+
+// values are a row's, of room for several.
+func (l *listed) values(width, rows int) []value.Value {
+	if len(l.room) < width {
+		l.room = make([]value.Value, width*rows)
+	}
+	out := l.room[:width:width]
+	l.room = l.room[width:]
+	return out
 }
 
 // list reads a page.
@@ -95,16 +106,15 @@ func (p *plan) edge(c *cursor, out *listed, about int) error {
 		if out.rows == nil {
 			out.rows = make([]row, 0, about)
 		}
-		r, err := p.row(c)
+		r, err := p.row(c, out.values(len(p.fields), max(1, about)))
 		out.rows = append(out.rows, r)
 		return err
 	})
 }
 
 // row reads an object. A value that is not what was declared is the fault of this record alone.
-func (p *plan) row(c *cursor) (row, error) {
+func (p *plan) row(c *cursor, values []value.Value) (row, error) {
 	r := row{}
-	values := make([]value.Value, len(p.fields))
 	if len(p.relations) > 0 {
 		r.ends = make([]int, len(p.relations))
 	}

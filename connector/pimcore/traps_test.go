@@ -262,3 +262,14 @@ func TestTheSchemaIsAskedAgainWhereAFieldIsGone(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// An object that a listing leaves out and that is there all the same is read, and not taken for gone.
+func TestWhatAListingLeavesOutIsNotGone(t *testing.T) {
+	st := newStand(t, sandbox.Options{Products: 12})
+	ids := st.srv.IDs("Product")
+	st.fetch(products("sku"), ids[0])
+	st.srv.FailNext(sandbox.FaultHalf, 1)
+	if got := st.fetch(products("sku"), ids...); len(got) != len(ids) {
+		t.Errorf("%d objects of %d", len(got), len(ids))
+	}
+}

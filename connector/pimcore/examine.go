@@ -31,8 +31,13 @@ func (s *System) Examine(ctx context.Context, r lockstep.Read) ([]lockstep.Findi
 		return nil, about(err, r.Stream)
 	}
 	s.examineRelations(known, c, &out)
-	if r.Track.By == lockstep.Timestamp {
+	switch r.Track.By {
+	case lockstep.Timestamp:
 		out.polling(c)
+	case lockstep.Trigger:
+		if err := s.examineOutbox(ctx, p, r, &out); err != nil {
+			return nil, about(err, r.Stream)
+		}
 	}
 	return out, nil
 }

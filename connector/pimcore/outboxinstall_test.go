@@ -31,6 +31,7 @@ func (b *boxed) made() (names []string) {
 		b.do(rows.Scan(&name))
 		names = append(names, name)
 	}
+	b.do(rows.Err())
 	return names
 }
 

@@ -40,6 +40,7 @@ type Bounds struct {
 	Header   time.Duration // for a request's header to come; 5 s
 	Body     time.Duration // for its body; 15 s
 	Answer   time.Duration // for a notice to be taken; 30 s
+	Reply    time.Duration // for whoever asked to take a piece of an answer; 30 s
 	Idle     time.Duration // for which a connection stays without a request; 2 min
 	Stop     time.Duration // for the requests under way, when the server stops; 10 s
 }
@@ -118,6 +119,7 @@ func (b Bounds) filled() Bounds {
 	fill(&b.Header, 5*time.Second)
 	fill(&b.Body, 15*time.Second)
 	fill(&b.Answer, 30*time.Second)
+	fill(&b.Reply, 30*time.Second)
 	fill(&b.Idle, 2*time.Minute)
 	fill(&b.Stop, 10*time.Second)
 	return b

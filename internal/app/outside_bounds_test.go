@@ -122,6 +122,25 @@ func TestTooManyAtOnce(t *testing.T) {
 	}
 }
 
+// Whoever asks and does not read the answers is cut off, too, and holds no place that others need.
+func TestSlowReaders(t *testing.T) {
+	_, h := outsideHouse(t)
+	c := outsideOf(t, h, api.Bounds{Requests: 1, Reply: 200 * time.Millisecond})
+	conn := c.raw("")
+	_ = conn.SetWriteDeadline(time.Now().Add(time.Minute))
+	for { // until it is cut off
+		if _, err := io.WriteString(conn, strings.Repeat("GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n", 100)); err != nil {
+			if ne, ok := err.(net.Error); ok && ne.Timeout() {
+				t.Fatal("it was not cut off")
+			}
+			break
+		}
+	}
+	for c.do("GET", "/healthz", "").status != http.StatusOK {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func TestOddRequests(t *testing.T) {
 	p, h := outsideHouse(t)
 	c := outsideOf(t, h, api.Bounds{})

@@ -30,6 +30,7 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 		Ready: st.Ready, Delayed: st.Delayed, Waiting: st.Waiting, Leased: st.Leased, Parked: st.Parked, Links: st.Links,
 		CapturedUpTo: moment(st.CapturedUpTo), LevelUpTo: moment(st.CapturedUpTo), Oldest: moment(st.Oldest), LastSettled: moment(st.LastSettled),
 	}
+	s.Pulled = tracksBy(d.cfg, f.To.System, lockstep.Push) // what can push can pull
 	if p, face, _ := d.cfg.Pair(f.Name); face != nil {
 		s.Pair, s.Face = p.Name, face.Name
 	}
@@ -75,12 +76,11 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 	if changed {
 		s.FullDue = "the mapping has changed since the last full sync"
 	}
-	missing, err := d.missing(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	if f.From.Track.By == lockstep.Push {
-		s.FullDue = missing
+	if f.From.Track.By == lockstep.Push { // a full sync is not what it needs
+		s.FullDue = ""
+		if s.Missing, err = d.missing(ctx, f); err != nil {
+			return nil, err
+		}
 	}
 	return s, d.upToFull(ctx, f, s)
 }

@@ -109,11 +109,8 @@ func (h *House) fed(feed string) []engine.Fed {
 	return out
 }
 
-// missing tells why a flow whose source pushes misses records; "" where it does not.
+// missing tells why a flow whose source pushes misses records, and how they come; "" where it does not.
 func (h *House) missing(ctx context.Context, f *config.Flow) (string, error) {
-	if f.From.Track.By != lockstep.Push {
-		return "", nil
-	}
 	missing, err := h.inbox.Missing(ctx, feedOf(f), []engine.Fed{{Flow: f.Name, Written: written(f)}})
 	if err != nil || len(missing) == 0 {
 		return "", err

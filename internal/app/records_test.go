@@ -192,13 +192,13 @@ func TestAFlowThatComesLaterIsMissing(t *testing.T) {
 		if got := push(c, ""); strings.Join(got.Missing, " ") != "copies" {
 			t.Errorf("%+v", got)
 		}
-		if events := ask(t, h, Request{Do: DoStatus, Flows: []string{"copies"}}); !strings.Contains(events[0].Status.FullDue, "push everything") {
+		if events := ask(t, h, Request{Do: DoStatus, Flows: []string{"copies"}}); !strings.Contains(events[0].Status.Missing, "push everything") {
 			t.Errorf("%+v", events[0].Status)
 		}
 		if got := push(c, `,"complete":true`); len(got.Missing) != 0 {
 			t.Errorf("%+v", got)
 		}
-		if events := ask(t, h, Request{Do: DoStatus, Flows: []string{"copies"}}); events[0].Status.FullDue != "" {
+		if events := ask(t, h, Request{Do: DoStatus, Flows: []string{"copies"}}); events[0].Status.Missing != "" {
 			t.Errorf("%+v", events[0].Status)
 		}
 	})

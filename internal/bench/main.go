@@ -82,6 +82,7 @@ func run(ctx context.Context, b *bench, rows, small, runs int, parts, out string
 		{"live", func() error { return b.live(ctx, max(small, 10_000)) }},
 		{"hooks", func() error { return b.hooks(ctx) }},
 		{"queue", func() error { return b.queue(ctx) }},
+		{"calls", func() error { return b.calls(ctx) }},
 		{"cost", func() error { return b.cost(ctx) }},
 	} {
 		if !regexp.MustCompile(`\b`+part.name+`\b`).MatchString(parts) || ctx.Err() != nil {

@@ -240,7 +240,7 @@ func TestExamplesOfTheDocs(t *testing.T) {
 	}
 	execSQL(t, filepath.Join(dir, "shop.db"), `CREATE TABLE articles (sku TEXT PRIMARY KEY, name TEXT, price DECIMAL(12,2), changed TEXT)`)
 	c := start(t, dir, "run")
-	c.until(t, "running") // the flows are built
+	c.until(t, "running")           // the flows are built
 	c.until(t, "flow=to_shop run=") // and what is to be pulled is on its way to the queue
 	cmd := exec.Command("bash", "-c", script)
 	cmd.Env = append(os.Environ(), "LOCKSTEP=http://"+address, "HOOK_SECRET="+hookSecret, "ERP_TOKEN=a token for the examples")

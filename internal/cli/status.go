@@ -206,6 +206,9 @@ func (t *tool) statusDetail(s app.Status) {
 		line("last sweep", lastRun(p, s.LastSweep, now))
 	}
 	line("last verify", lastRun(p, s.LastVerify, now))
+	if s.Missing != "" {
+		line("misses records", p.warn(s.Missing))
+	}
 	if s.FullDue != "" {
 		line("full sync due", p.warn(s.FullDue)+"; `lockstep run` and `lockstep sync` read everything once and send what differs")
 	} else if s.NextFull != nil {

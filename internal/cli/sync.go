@@ -93,11 +93,16 @@ func (t *tool) syncAndLook(ctx context.Context, req app.Request, pilot bool) err
 
 // openEntries looks what the queues still hold, and says what to do about it.
 func (t *tool) openEntries(ctx context.Context, h app.Runner, flows []string, v *verdict, before error) error {
-	var parked, later int64
+	var parked, later, pulled int64
 	err := h.Do(ctx, app.Request{Do: app.DoStatus, Flows: flows}, func(e app.Event) error {
 		if e.Event == app.StatusEvent {
 			parked += e.Status.Parked
-			later += e.Status.Delayed + e.Status.Waiting + e.Status.Ready + e.Status.Leased
+			open := e.Status.Delayed + e.Status.Waiting + e.Status.Ready + e.Status.Leased
+			if e.Status.Pulled {
+				pulled += open
+			} else {
+				later += open
+			}
 		}
 		return nil
 	})
@@ -110,6 +115,9 @@ func (t *tool) openEntries(ctx context.Context, h app.Runner, flows []string, v 
 	p := t.errPaint()
 	if parked > 0 {
 		t.note("%s  `lockstep parked` says why", p.warn(count(parked, "record")+" parked:"))
+	}
+	if pulled > 0 {
+		t.note("%s  `lockstep run` hands them out when the target asks", count(pulled, "record")+" wait to be pulled:")
 	}
 	if later > 0 {
 		t.note("%s  `lockstep queue` shows them; the next sync, or `lockstep run`, goes on", p.warn(count(later, "record")+" still in the queue:"))

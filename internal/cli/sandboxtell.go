@@ -128,19 +128,16 @@ func pimcoreSnippet(o pimcoreOptions, s *pimcore.Server, base string) string {
 	if o.zone != "UTC" {
 		fmt.Fprintf(&b, "    zone: %s\n", o.zone)
 	}
-	track := "{by: timestamp, field: modificationDate, every: 2s}"
+	track := "{by: timestamp, field: modificationDate, every: 2s, sweep: 1m}"
 	if o.dsn != "" {
 		b.WriteString("    dsn: ${PIMCORE_DSN}      # what --dsn says\n")
 		track = "{by: trigger, every: 1s}"
 	}
 	b.WriteString("    classes:\n      Product: {}\n  db: {type: sqlite, path: products.db, create: true}\n\n")
 	fmt.Fprintf(&b, "flows:\n  products:\n    from: {system: pim, stream: Product, track: %s}\n    to: {system: db, stream: products, create: true}\n", track)
-	if o.dsn == "" {
-		b.WriteString("    full: {cron: \"*/5 * * * *\"}   # finds deletes, moved folders and inherited values\n")
-	}
 	b.WriteString("    map:\n      id: id\n      sku: sku\n      path: fullpath\n      published: published\n      name_en: name_en\n      name_de: name_de\n      price: price\n      weight: weight\n")
-	if o.hook.URL != "" {
-		b.WriteString("    hook: {secrets: [\"${HOOK_SECRET}\"]}   # what --hook-secret says; needs `api: {listen: …}`, too\n")
+	if u, err := url.Parse(o.hook.URL); err == nil && u.Host != "" {
+		fmt.Fprintf(&b, "    hook: {secrets: [\"${HOOK_SECRET}\"]}   # what --hook-secret says\n\napi: {listen: %q}\n", u.Host)
 	}
 	return b.String()
 }

@@ -11,7 +11,7 @@ import (
 // Fault is something that goes wrong.
 type Fault string
 
-// The faults. Each is a share of requests (or, for half and short, of listings).
+// The faults. Each is a share of requests (half, part: of listings; late: of saves).
 const (
 	Fault429  Fault = "429"  // throttled, with Retry-After: 1
 	Fault502  Fault = "502"  // an HTML page of the proxy
@@ -20,12 +20,14 @@ const (
 	FaultLost Fault = "lost" // the request is carried out, the answer is cut
 	FaultSlow Fault = "slow" // half a second before the answer, or what SetSlow says
 	FaultHalf Fault = "half" // a page of a listing comes half filled, without a word
+	FaultPart Fault = "part" // a listing answers its totalCount and fails its edges
 	FaultHTML Fault = "html" // status 200 with an HTML page
+	FaultLate Fault = "late" // of saves, not of requests: it commits late, so that it appears with a date of a minute ago
 )
 
 // Faults are all there are.
 func Faults() []Fault {
-	return []Fault{Fault429, Fault500, Fault502, Fault504, FaultLost, FaultSlow, FaultHalf, FaultHTML}
+	return []Fault{Fault429, Fault500, Fault502, Fault504, FaultLost, FaultSlow, FaultHalf, FaultPart, FaultHTML, FaultLate}
 }
 
 type faults struct {
@@ -90,9 +92,12 @@ func (f *faults) hits(which Fault) bool {
 func (f *faults) next() (d dealt) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for which, status := range map[Fault]int{Fault429: 429, Fault500: 500, Fault502: 502, Fault504: 504, FaultHTML: 200} {
-		if f.hits(which) {
-			return dealt{status: status, html: status != 500}
+	for _, r := range [...]struct { // in order, so that a run can be repeated
+		fault  Fault
+		status int
+	}{{Fault429, 429}, {Fault500, 500}, {Fault502, 502}, {Fault504, 504}, {FaultHTML, 200}} {
+		if f.hits(r.fault) {
+			return dealt{status: r.status, html: r.status != 500}
 		}
 	}
 	d.cut = f.hits(FaultLost)
@@ -103,6 +108,21 @@ func (f *faults) next() (d dealt) {
 		}
 	}
 	return d
+}
+
+// due takes one fault.
+func (f *faults) due(which Fault) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hits(which)
+}
+
+// late is how many seconds ago the next save began.
+func (f *faults) late() int64 {
+	if f.due(FaultLate) {
+		return 60
+	}
+	return 0
 }
 
 func (d dealt) refuse(w http.ResponseWriter) {
@@ -121,9 +141,7 @@ func hangUp(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 
 // halfFilled leaves out the second half of a page, as a permission check behind the limit does.
 func (s *Server) halfFilled(page []source) []source {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	if len(page) > 1 && s.faults.hits(FaultHalf) {
+	if len(page) > 1 && s.faults.due(FaultHalf) {
 		return page[:(len(page)+1)/2]
 	}
 	return page

@@ -116,6 +116,8 @@ func (f *field) storeColumns() []column {
 
 func (f *field) queryColumns() []column {
 	switch f.Kind {
+	case Checkbox:
+		return []column{{f.Name, "tinyint(1)", func(v any) any { return v == true }}} // 0 where it was never set
 	case Multiselect:
 		return []column{{f.Name, "text", joined(",", ",")}}
 	case ManyToOne:

@@ -130,6 +130,9 @@ func (r *request) classField(o *object, cf *field, f *planned) (any, error) {
 	if cf.Kind == ReverseObj {
 		return r.reverse(o, cf), nil
 	}
+	if cf.Kind == ClassStore {
+		return r.present(cf, o.values[cf.own]) // inherited values are missing there
+	}
 	return r.present(cf, r.w.read(o, cf, language))
 }
 

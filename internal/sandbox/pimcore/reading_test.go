@@ -69,6 +69,14 @@ func TestSingle(t *testing.T) {
 	}
 }
 
+// A variant shows its parent's values, bricks too, but not those of the classification store.
+func TestInheritance(t *testing.T) {
+	s, _ := six(t)
+	id := s.must(s.Create(NewObject{Class: "Product", Kind: "variant", Parent: 11, Key: "v", Values: map[string]any{"sku": "V", "stock": 1}}))
+	s.want(`query($id:Int){getProduct(id:$id){stock price power weight{value} categories{... on object_Category{id}} bullets{... on fieldcollection_Bullet{text}} attributes{name}}}`, map[string]any{"id": id},
+		`{"data":{"getProduct":{"stock":1,"price":21.95,"power":5.5,"weight":{"value":252.5},"categories":[{"id":"5"},{"id":"6"}],"bullets":[{"text":"soft"}],"attributes":null}}}`)
+}
+
 func TestLanguages(t *testing.T) {
 	s, _ := six(t)
 	s.do(s.Save(11, map[string]any{"name@de": nil}))
@@ -101,6 +109,11 @@ func TestSilentChanges(t *testing.T) {
 	s.do(s.SaveWithDate(11, map[string]any{"price": 6}, 1000))
 	if dates(11) != 1000 {
 		t.Error("a date set by code is taken")
+	}
+	s.FailNext(FaultLate, 1)
+	s.do(s.Save(11, nil))
+	if dates(11) != clock.at-60 {
+		t.Error("a late save has an old date")
 	}
 	commit := s.SaveLate(12, map[string]any{"price": 7})
 	at := clock.at

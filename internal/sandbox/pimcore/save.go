@@ -68,7 +68,7 @@ func (s *Server) save(o *object, how saving) error {
 	}
 	o.modified = how.date
 	if o.modified == 0 {
-		o.modified = s.now()
+		o.modified = s.now() - s.faults.late()
 	}
 	o.modifier = how.user
 	if old == nil {
@@ -224,19 +224,9 @@ func (s *Server) checkMandatory(o *object, how saving) error {
 }
 
 func (s *Server) checkUnique(o *object) error {
-	for _, f := range o.class.order {
-		v := o.values[f.own]
-		if !f.Unique || empty(v) {
-			continue
-		}
-		old := s.w.objects[o.id]
-		if old != nil && old.values[f.own] == v {
-			continue
-		}
-		for _, other := range s.w.byClass[o.class.Name] {
-			if other.id != o.id && cellOf(other.values[f.own], f.Kind).compare(cellOf(v, f.Kind)) == 0 && other.values[f.own] != nil {
-				return told("unique constraint violation")
-			}
+	for _, v := range o.uniques() {
+		if id, taken := s.w.unique[v]; taken && id != o.id {
+			return told("unique constraint violation")
 		}
 	}
 	return nil

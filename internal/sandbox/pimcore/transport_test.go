@@ -130,6 +130,9 @@ func TestFaults(t *testing.T) {
 	s.FailNext(FaultHalf, 1)
 	s.want(`{getProductListing(sortBy:"id"){totalCount edges{node{id}}}}`, nil,
 		`{"data":{"getProductListing":{"totalCount":6,"edges":[{"node":{"id":"10"}},{"node":{"id":"11"}},{"node":{"id":"12"}}]}}}`)
+	s.FailNext(FaultPart, 1)
+	same(t, withoutLocations(t, s.ask(`{getProductListing{totalCount edges{node{id}}}}`, nil)),
+		`{"errors":[{"message":"Internal server error","path":["getProductListing","edges"]}],"data":{"getProductListing":{"totalCount":6,"edges":null}}}`)
 	s.FailNext(FaultLost, 1)
 	req, _ := http.NewRequestWithContext(t.Context(), "POST", s.url, strings.NewReader(`{"query":"mutation{updateProduct(id:11,input:{price:99}){success}}"}`))
 	req.Header.Set("apikey", s.Key())

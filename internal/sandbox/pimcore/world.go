@@ -63,6 +63,7 @@ type world struct {
 	children  map[int]map[int]bool
 	folders   map[int]map[int]bool // children of asset folders
 	byClass   map[string]map[int]*object
+	unique    map[uniqueValue]int
 	classes   map[string]*class
 	classList []*class
 	nextID    int // of objects: refused creates burn one, as auto_increment does
@@ -83,7 +84,7 @@ type world struct {
 func newWorld(o Options) *world {
 	w := &world{
 		objects: map[int]*object{}, assets: map[int]*asset{}, paths: map[string]int{}, files: map[string]int{},
-		children: map[int]map[int]bool{}, folders: map[int]map[int]bool{}, byClass: map[string]map[int]*object{}, classes: map[string]*class{},
+		children: map[int]map[int]bool{}, folders: map[int]map[int]bool{}, byClass: map[string]map[int]*object{}, unique: map[uniqueValue]int{}, classes: map[string]*class{},
 		nextID: 2, nextAsset: 2, nextVer: 1, languages: o.Languages, fallback: o.Fallback, sorted: map[string][]*object{},
 		work: o.Workspaces, useWork: o.Workspaces != nil,
 	}
@@ -116,6 +117,9 @@ func (w *world) put(o *object) {
 	w.children[o.parent][o.id] = true
 	if o.class != nil {
 		w.byClass[o.class.Name][o.id] = o
+		for _, v := range o.uniques() {
+			w.unique[v] = o.id
+		}
 	}
 	w.nextID = max(w.nextID, o.id+1)
 	w.gen++
@@ -129,13 +133,42 @@ func (w *world) drop(o *object) {
 	if o.class != nil {
 		delete(w.byClass[o.class.Name], o.id)
 	}
+	w.forget(o)
 	w.gen++
+}
+
+// uniqueValue is a value that a unique field holds, as the index compares it.
+type uniqueValue struct {
+	field *field
+	text  string
+}
+
+func (o *object) uniques() []uniqueValue {
+	if o.class == nil {
+		return nil
+	}
+	var out []uniqueValue
+	for _, f := range o.class.order {
+		if v := o.values[f.own]; f.Unique && !empty(v) {
+			out = append(out, uniqueValue{f, strings.ToLower(cellOf(v, f.Kind).asText())})
+		}
+	}
+	return out
+}
+
+func (w *world) forget(o *object) {
+	for _, v := range o.uniques() {
+		if w.unique[v] == o.id {
+			delete(w.unique, v)
+		}
+	}
 }
 
 // replace puts a changed copy of an object in its place, so that what was read before stays as it was.
 func (w *world) replace(o *object) {
 	old := w.objects[o.id]
 	delete(w.paths, old.fullpath())
+	w.forget(old)
 	if old.parent != o.parent {
 		delete(w.children[old.parent], o.id)
 	}

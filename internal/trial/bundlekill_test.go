@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -44,14 +45,7 @@ type daemon struct {
 // newDaemon builds the program, and writes its configuration, which listens at %s, into a new folder.
 func newDaemon(t *testing.T, yaml string) *daemon {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free, and stays the same over all starts
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &daemon{t: t, dir: t.TempDir(), address: l.Addr().String()}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	d := &daemon{t: t, dir: t.TempDir(), address: steadyAddress(t)}
 	d.binary = filepath.Join(d.dir, "lockstep")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", d.binary, "github.com/lockstep-sync/lockstep/cmd/lockstep")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -63,6 +57,24 @@ func newDaemon(t *testing.T, yaml string) *daemon {
 	}
 	t.Cleanup(d.kill)
 	return d
+}
+
+// steadyAddress is an address that stays free while nobody listens: below the ports that systems give to connections that go out.
+func steadyAddress(t *testing.T) string {
+	t.Helper()
+	var where net.ListenConfig
+	for range 100 {
+		l, err := where.Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return l.Addr().String()
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // command runs the program to its end.

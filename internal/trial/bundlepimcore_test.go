@@ -53,7 +53,9 @@ func TestBundleTellsThePimcoreConnector(t *testing.T) {
 	d := newDaemon(t, fmt.Sprintf(bundlePimcoreYAML, web.URL+pim.Path(), pim.Key()))
 	d.command("sync")
 	shop := openDB(t, "sqlite", "file:"+filepath.Join(d.dir, "shop.db")+"?_pragma=busy_timeout(10000)")
-	inShop := func() []string { return rows(t, shop, `SELECT id, sku, path FROM products ORDER BY CAST(id AS INTEGER)`) }
+	inShop := func() []string {
+		return rows(t, shop, `SELECT id, sku, path FROM products ORDER BY CAST(id AS INTEGER)`)
+	}
 	inPim := func() (out []string) {
 		ids := pim.IDs("Product")
 		slices.Sort(ids)

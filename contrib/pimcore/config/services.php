@@ -9,6 +9,7 @@ use Lockstep\PimcoreBundle\EventListener\ElementListener;
 use Symfony\Component\DependencyInjection\Loader\Configurator\ContainerConfigurator;
 
 use function Symfony\Component\DependencyInjection\Loader\Configurator\service;
+use function Symfony\Component\DependencyInjection\Loader\Configurator\service_closure;
 
 return static function (ContainerConfigurator $container): void {
     $services = $container->services()->defaults()->private();
@@ -22,8 +23,9 @@ return static function (ContainerConfigurator $container): void {
         ->tag('monolog.logger', ['channel' => 'lockstep']);
 
     $services->set('lockstep.listener', ElementListener::class)
-        ->args([service('lockstep.notifier')])
-        ->tag('kernel.event_subscriber');
+        ->args([service_closure('lockstep.notifier'), service('logger')->nullOnInvalid()])
+        ->tag('kernel.event_subscriber')
+        ->tag('monolog.logger', ['channel' => 'lockstep']);
 
     $services->set('lockstep.send', SendCommand::class)
         ->args([service('lockstep.notifier')])

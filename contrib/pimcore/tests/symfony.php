@@ -24,8 +24,10 @@ namespace Lockstep\PimcoreBundle\Tests {
     use Symfony\Component\Console\Application;
     use Symfony\Component\Console\DependencyInjection\AddConsoleCommandPass;
     use Symfony\Component\Console\Tester\CommandTester;
+    use Symfony\Component\DependencyInjection\Container;
     use Symfony\Component\DependencyInjection\ContainerBuilder;
     use Symfony\Component\DependencyInjection\Definition;
+    use Symfony\Component\DependencyInjection\Dumper\PhpDumper;
     use Symfony\Component\EventDispatcher\DependencyInjection\RegisterListenersPass;
     use Symfony\Component\EventDispatcher\EventDispatcher;
     use Symfony\Contracts\EventDispatcher\Event;
@@ -37,7 +39,7 @@ namespace Lockstep\PimcoreBundle\Tests {
     require __DIR__.'/kit.php';
 
     /** @param array<string, mixed> $config */
-    $build = static function (Kit $kit, array $config): ContainerBuilder {
+    $build = static function (Kit $kit, array $config): Container {
         $container = new ContainerBuilder();
         $container->setParameter('kernel.project_dir', $kit->dir);
         $container->setDefinition('event_dispatcher', (new Definition(EventDispatcher::class))->setPublic(true));
@@ -49,9 +51,12 @@ namespace Lockstep\PimcoreBundle\Tests {
         $bundle->build($container);
         $container->registerExtension($bundle->getContainerExtension());
         $container->loadFromExtension('lockstep_pimcore', $config);
-        $container->compile(true);
+        $container->compile();
+        // As a kernel does: environment variables are read when a service is made.
+        $class = 'Container'.bin2hex(random_bytes(4));
+        eval('?>'.(new PhpDumper($container))->dump(['class' => $class]));
 
-        return $container;
+        return new $class();
     };
 
     $kit = new Kit();
@@ -60,23 +65,23 @@ namespace Lockstep\PimcoreBundle\Tests {
         $_ENV['HOOK_SECRET'] = Kit::SECRET;
         $container = $build($kit, ['url' => '%env(HOOK)%', 'secret' => '%env(HOOK_SECRET)%', 'classes' => ['Product']]);
         $events = $container->get('event_dispatcher');
-        $save = static function (object $element, string $name, array $args = []) use ($events): void {
-            $event = new class($element, $args) extends Event implements \Pimcore\Event\Model\ElementEventInterface {
-                public function __construct(private object $element, private array $args)
-                {
-                }
+        $event = new class(new FakeObject(1), []) extends Event implements \Pimcore\Event\Model\ElementEventInterface {
+            public function __construct(private object $element, private array $args)
+            {
+            }
 
-                public function getElement(): object
-                {
-                    return $this->element;
-                }
+            public function getElement(): object
+            {
+                return $this->element;
+            }
 
-                public function getArguments(): array
-                {
-                    return $this->args;
-                }
-            };
-            $events->dispatch($event, $name);
+            public function getArguments(): array
+            {
+                return $this->args;
+            }
+        };
+        $save = static function (object $element, string $name, array $args = []) use ($events, $event): void {
+            $events->dispatch(new $event($element, $args), $name);
         };
 
         $save(new FakeObject(1), 'pimcore.dataobject.postAdd');
@@ -114,6 +119,16 @@ namespace Lockstep\PimcoreBundle\Tests {
         same('', $command->getDisplay(), 'cron shall have nothing to say');
         holds(!str_contains(implode($container->get('logger')->lines), Kit::SECRET), 'the secret is in the log');
         echo "ok    command\n";
+
+        foreach (['%env(NOT_SET)%', '%env(string:default::NOT_SET)%'] as $secret) {
+            $other = $build($kit, ['url' => '%env(HOOK)%', 'secret' => $secret]);
+            for ($id = 20; $id < 23; ++$id) {
+                $other->get('event_dispatcher')->dispatch(new $event(new FakeObject($id), []), 'pimcore.dataobject.postUpdate');
+            }
+            $other->get('event_dispatcher')->dispatch(new Event(), 'kernel.terminate');
+            same(1, \count($other->get('logger')->lines), "a save with $secret");
+        }
+        echo "ok    a missing secret\n";
 
         $build($kit, []);
         $build($kit, ['timeout' => 1, 'targets' => [

@@ -44,7 +44,7 @@ final class Notifier
         foreach ($settings['targets'] as $name => $t) {
             try {
                 $target = new Target(
-                    (string) $name, $t['url'], $t['secret'], $t['classes'] ?? [],
+                    (string) $name, (string) ($t['url'] ?? ''), (string) ($t['secret'] ?? ''), $t['classes'] ?? [],
                     $t['assets'] ?? true, $t['documents'] ?? false, $t['body'] ?? Target::EVENTS,
                 );
                 $channels[] = new Channel(

@@ -5,14 +5,17 @@ declare(strict_types=1);
 namespace Lockstep\PimcoreBundle\EventListener;
 
 use Lockstep\PimcoreBundle\Core\Hint;
+use Lockstep\PimcoreBundle\Core\Journal;
 use Lockstep\PimcoreBundle\Core\Notifier;
 use Pimcore\Event\Model\ElementEventInterface;
+use Psr\Log\LoggerInterface;
 use Symfony\Component\EventDispatcher\EventSubscriberInterface;
 
 /** Hears of elements that were saved or deleted, and of the moments in which sending disturbs nobody. */
 final class ElementListener implements EventSubscriberInterface
 {
-    public function __construct(private readonly Notifier $notifier)
+    /** @param Notifier|\Closure(): Notifier|null $notifier made when it is needed: a missing setting must not stop a save */
+    public function __construct(private Notifier|\Closure|null $notifier, private readonly ?LoggerInterface $logger = null)
     {
     }
 
@@ -36,20 +39,38 @@ final class ElementListener implements EventSubscriberInterface
 
     public function onElement(ElementEventInterface $event, string $name): void
     {
+        $notifier = $this->notifier();
         try {
             $hint = Hint::of($name, $event->getElement(), $event->getArguments());
         } catch (\Throwable $e) {
-            $this->notifier->failed($e);
+            $notifier?->failed($e);
 
             return;
         }
         if (null !== $hint) {
-            $this->notifier->note($hint);
+            $notifier?->note($hint);
         }
     }
 
     public function onEnd(): void
     {
-        $this->notifier->flush();
+        if ($this->notifier instanceof Notifier) { // else nothing was saved
+            $this->notifier->flush();
+        }
+    }
+
+    private function notifier(): ?Notifier
+    {
+        if ($this->notifier instanceof \Closure) {
+            $make = $this->notifier;
+            $this->notifier = null; // where it cannot be made that is said once
+            try {
+                $this->notifier = $make();
+            } catch (\Throwable $e) {
+                (new Journal($this->logger))->threw($e);
+            }
+        }
+
+        return $this->notifier;
     }
 }

@@ -28,7 +28,8 @@ type Field struct {
 	Type     value.Type
 	Nullable bool
 	Default  bool // the system fills it in where a create leaves it out
-	ReadOnly bool // the system computes it; it cannot be written
+	ReadOnly bool // it cannot be written: the system computes it, or Why
+	Why      string
 }
 
 // Stream describes a collection of like records. What a system can optionally do is data here.

@@ -39,7 +39,7 @@ func newPlace(t *testing.T, streams ...lockstep.Stream) connectortest.Place {
 			fields[f.Name] = "f_" + f.Name + " " + typetext.Of(f.Type)
 		}
 		classes = append(classes, c)
-		settings[s.Name] = lockstep.Settings{"key": s.Key[0], "fields": fields}
+		settings[s.Name] = lockstep.Settings{"key": s.Key[0], "fields": fields, "parent": "/", "object_key": s.Key[0]}
 	}
 	srv, err := sandbox.New(sandbox.Options{Classes: classes})
 	if err != nil {

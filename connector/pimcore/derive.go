@@ -20,6 +20,9 @@ type field struct {
 	relation *relation
 	// system marks the columns that every object has; they are no fields of the class.
 	system bool
+	// write is how the field is written, nil where it is not: fixed says why.
+	write *writer
+	fixed string
 }
 
 // relation is what filters know of a relation field.

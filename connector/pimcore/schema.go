@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
 )
@@ -105,6 +106,7 @@ type class struct {
 	// mutations that exist.
 	input *typeInfo
 	can   struct{ create, update, delete bool }
+	grace time.Duration // how long a write that nobody heard of may still take effect
 }
 
 // byID tells that the key is the object's id, and not a field of the class.

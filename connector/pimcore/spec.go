@@ -21,6 +21,7 @@ type connector struct{}
 // The defaults. Pimcore loads every object whole, however little is asked for: small pages, few at a time, patience.
 const (
 	defaultTimeout     = time.Minute
+	defaultGrace       = time.Minute
 	defaultPage        = 100
 	defaultConcurrency = 2
 	defaultMaxBody     = int64(64 << 20)
@@ -46,7 +47,7 @@ func (connector) Spec() lockstep.Spec {
 		Kind: "pimcore",
 		Summary: "Pimcore's data objects by a DataHub GraphQL endpoint (Pimcore 10.6 to 12). Each class of the endpoint's schema is a stream; " +
 			"which fields exist is what the endpoint's configuration offers. With `dsn`, changes are found in Pimcore's database and read by GraphQL.",
-		Source: true, Target: false,
+		Source: true, Target: true,
 		Trackers: []lockstep.Tracker{lockstep.Timestamp, lockstep.Trigger, lockstep.Snapshot},
 		Settings: []lockstep.Setting{
 			{Name: "url", Type: lockstep.TextSetting, Required: true, Help: "The endpoint's full address: https://HOST/pimcore-graphql-webservices/NAME."},
@@ -56,6 +57,7 @@ func (connector) Spec() lockstep.Spec {
 			{Name: "zone", Type: lockstep.TextSetting, Default: "UTC", Help: "The time zone of Pimcore's PHP, in which dates come without offset."},
 			{Name: "user_id", Type: lockstep.IntSetting, Help: "The Pimcore user that writes are made as; best one made for the sync alone."},
 			{Name: "timeout", Type: lockstep.DurationSetting, Default: defaultTimeout, Help: "The longest that a request may take."},
+			{Name: "grace", Type: lockstep.DurationSetting, Default: defaultGrace, Help: "Target: how long PHP may still be at a write whose answer did not come. Only then the object is looked at, before it is written again."},
 			{Name: "page", Type: lockstep.IntSetting, Default: int64(defaultPage), Help: "Most objects in one request, at most 1000. Pimcore gets slower than its share with more."},
 			{Name: "concurrency", Type: lockstep.IntSetting, Default: int64(defaultConcurrency), Help: "Most requests in flight."},
 			{Name: "max_body", Type: lockstep.SizeSetting, Default: defaultMaxBody, Help: "The largest answer that is read."},
@@ -73,6 +75,7 @@ func classSettings() []lockstep.Setting {
 		{Name: "key", Type: lockstep.TextSetting, Default: "id", Help: "The field that is the stream's key: id, or another field with unique values."},
 		{Name: "parent", Type: lockstep.TextSetting, Help: "Target: the folder in which new objects are made, such as /Products."},
 		{Name: "object_key", Type: lockstep.TextSetting, Default: "key", Help: "Target: the field whose text becomes a new object's key in its folder."},
+		{Name: "delete_children", Type: lockstep.BoolSetting, Help: "Target: delete also objects that have others below them, with all of those. Without it such a delete is parked."},
 		{Name: "variants", Type: lockstep.BoolSetting, Default: true, Help: "Read variants, too."},
 		{Name: "inherits", Type: lockstep.BoolSetting, Default: true, Help: "Objects show their parent's values where their own are empty, so that a notice about an object is one about all below it."},
 		{Name: "relations", Type: lockstep.TextSetting, Default: keepHidden, Choices: []string{keepHidden, parkHidden, clearHidden},
@@ -89,6 +92,7 @@ type conf struct {
 	languages []string
 	zone      *time.Location
 	userID    int64
+	grace     time.Duration
 	page      int
 	maxRecord int
 	dsn       string
@@ -100,10 +104,12 @@ type classConf struct {
 	key       string
 	parent    string
 	objectKey string
-	variants  bool
-	inherits  bool
-	relations string
-	fields    []fieldConf // by alias
+	// deleteBelow lets objects be deleted that have others below them.
+	deleteBelow bool
+	variants    bool
+	inherits    bool
+	relations   string
+	fields      []fieldConf // by alias
 }
 
 // fieldConf is a configured field.
@@ -147,7 +153,7 @@ func (connector) Open(ctx context.Context, s lockstep.Settings) (lockstep.System
 
 func readConf(s lockstep.Settings) (*conf, error) {
 	c := &conf{
-		url: s.Text("url"), version: s.Text("version"), languages: s.Texts("languages"), userID: s.Int("user_id"),
+		url: s.Text("url"), version: s.Text("version"), languages: s.Texts("languages"), userID: s.Int("user_id"), grace: s.Duration("grace"),
 		page: int(s.Int("page")), maxRecord: int(s.Int("max_record")), dsn: s.Text("dsn"), classes: map[string]classConf{},
 	}
 	if err := httpkit.CheckURL(c.url); err != nil {
@@ -201,7 +207,7 @@ func readClass(name string, s lockstep.Settings) (classConf, error) {
 		}
 	}
 	c.parent = s.Text("parent")
-	for into, setting := range map[*bool]string{&c.variants: "variants", &c.inherits: "inherits"} {
+	for into, setting := range map[*bool]string{&c.variants: "variants", &c.inherits: "inherits", &c.deleteBelow: "delete_children"} {
 		if v, set := s[setting].(bool); set {
 			*into = v
 		}

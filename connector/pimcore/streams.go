@@ -72,37 +72,33 @@ func (s *System) probe(ctx context.Context, known *schema) error {
 	return err
 }
 
+// maxWrites is how many writes one Apply takes: each is a document of its own, of some 100 ms in Pimcore.
+const maxWrites = 100
+
 func (c *class) stream() lockstep.Stream {
 	out := lockstep.Stream{
-		Name: c.name, Key: []string{c.conf.key}, ServerKeys: c.byID(), FoldKeys: !c.byID(), ReadOnly: true,
-		CaseFoldText: true, About: -1, TrackFields: []string{modifiedField},
+		Name: c.name, Key: []string{c.conf.key}, ServerKeys: c.byID(), FoldKeys: !c.byID(),
+		ReadOnly: !c.can.create && !c.can.update, MaxBatch: maxWrites, Grace: c.grace, CaseFoldText: true, About: -1, TrackFields: []string{modifiedField},
 	}
 	for _, f := range c.fields {
-		out.Fields = append(out.Fields, lockstep.Field{Name: f.name, Type: f.typ, Nullable: f.name != c.conf.key, ReadOnly: f.readOnly()})
+		named := f.name == c.conf.objectKey && f.write != nil // what a new object's key is made of
+		out.Fields = append(out.Fields, lockstep.Field{Name: f.name, Type: f.typ, Nullable: f.name != c.conf.key && !named, ReadOnly: f.write == nil, Why: f.fixed})
 	}
 	return out
-}
-
-// readOnly tells what no mutation can write, whatever the endpoint's schema says.
-func (f *field) readOnly() bool {
-	switch f.path.String() {
-	case "id", "creationDate", "modificationDate", "fullpath", "path", "objectType":
-		return true
-	}
-	return false
 }
 
 // makeClass derives a class's fields: what introspection found, and what the settings name. The error does not count
 // while types are wanted.
 func (s *System) makeClass(t *types, name string) (*class, error) {
-	c := &class{name: name, conf: s.conf.class(name), byName: map[string]*field{}}
+	c := &class{name: name, conf: s.conf.class(name), grace: s.conf.grace, byName: map[string]*field{}}
 	d := &deriver{types: t, zone: s.conf.zone, langs: s.conf.languages}
 	root := objectPrefix + name
 	if c.root = t.get(root); c.root == nil && !t.offline {
 		return c, errUnknown
 	}
-	if t.offline {
+	if t.offline { // nothing tells what is permitted: the endpoint's refusals do
 		c.root = nil
+		c.can.create, c.can.update, c.can.delete = true, true, true
 	} else {
 		c.input = t.get(inputType(name))
 		m := t.known[mutationType]
@@ -124,6 +120,7 @@ func (s *System) makeClass(t *types, name string) (*class, error) {
 	if err := c.addFound(d, root); err != nil {
 		return c, err
 	}
+	c.markWritable(d)
 	if broken == nil && c.field(c.conf.key) == nil {
 		broken = fmt.Errorf("key: there is no field %q", c.conf.key)
 	}

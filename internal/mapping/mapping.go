@@ -146,6 +146,8 @@ func (m *Mapping) place(s Spec, r rule) error {
 				names = append(names, f.Name)
 			}
 			return wrong(lockstep.CodeNoField, "there is no target field %q%s", name, hint(name, names))
+		case f.ReadOnly && f.Why != "":
+			return wrong(lockstep.CodeConfig, "%q cannot be written: %s", name, f.Why)
 		case f.ReadOnly:
 			return wrong(lockstep.CodeConfig, "the target computes %q itself, it cannot be written", name)
 		case len(path) == 1 && !r.HasConst && !r.class.fits(f.Type):

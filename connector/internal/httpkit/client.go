@@ -89,6 +89,9 @@ func New(o Options) *Client {
 	return c
 }
 
+// InFlight is how many requests there may be at a time.
+func (c *Client) InFlight() int { return c.opts.InFlight }
+
 // Close lets go of idle connections. The client can be used on.
 func (c *Client) Close() {
 	if c.own != nil {

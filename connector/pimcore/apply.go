@@ -51,7 +51,7 @@ type applier struct {
 func (a *applier) look(ctx context.Context, writes []lockstep.Write) error {
 	var keys []lockstep.Key
 	for i := range writes {
-		if writes[i].Key != "" && (a.class.conf.key != idField || writes[i].IfVersion != "") && !slices.Contains(keys, writes[i].Key) {
+		if writes[i].Key != "" && (!a.class.byID() || writes[i].IfVersion != "") && !slices.Contains(keys, writes[i].Key) {
 			keys = append(keys, writes[i].Key)
 		}
 	}
@@ -143,7 +143,7 @@ func (a *applier) write(ctx context.Context, w *lockstep.Write) lockstep.Result 
 		return lockstep.Result{Err: err}
 	}
 	id := string(w.Key)
-	if a.class.conf.key != idField {
+	if !a.class.byID() {
 		id = a.ids[w.Key]
 	}
 	if w.IfVersion != "" && a.versions[w.Key] != w.IfVersion {

@@ -32,7 +32,7 @@ func (a *applier) create(ctx context.Context, w *lockstep.Write) lockstep.Result
 		return lockstep.Result{Err: err}
 	}
 	m := &mutation{}
-	fmt.Fprintf(&m.body, "m0:create%s(key:%s", a.class.name, m.arg("String!", s.key))
+	fmt.Fprintf(&m.body, "m0:create%s(key:%s", upper(a.class.name), m.arg("String!", s.key))
 	switch {
 	case s.parent != "":
 		m.body.WriteString(",parentId:" + m.arg("Int", mustInt(s.parent)))
@@ -59,7 +59,7 @@ func (a *applier) create(ctx context.Context, w *lockstep.Write) lockstep.Result
 		return a.met(ctx, made, w, s)
 	}
 	id := string(made.Key)
-	if a.class.conf.key != idField {
+	if !a.class.byID() {
 		rest, err := a.sys.plan(ctx, lockstep.Read{Stream: a.class.name})
 		if err != nil {
 			return lockstep.Result{Err: lockstep.FaultOf(err).Maybe()}
@@ -136,7 +136,7 @@ func (a *applier) at(ctx context.Context, path string) (id, text string, err err
 		return "", "", err
 	}
 	m := &mutation{}
-	root := "get" + a.class.name
+	root := "get" + upper(a.class.name)
 	where := m.arg("String", path)
 	d := document{name: "who has the key", query: "query(" + m.heads[0] + "){" + root + "(fullpath:" + where + ")" + p.ask + "}", vars: m.vars}
 	ans, err := a.sys.client.post(ctx, d)

@@ -1,6 +1,7 @@
 package pimcore
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -40,11 +41,13 @@ func (f *field) encode(v value.Value, zone *time.Location) (any, error) {
 	return f.scalar(v, zone)
 }
 
-// scalar writes a single value as the input's type has it. Dates are seconds, as a text: a String takes no number.
+// scalar writes a single value as the input's type has it.
 func (f *field) scalar(v value.Value, zone *time.Location) (any, error) {
 	switch v.Kind() {
 	case value.KindTime:
-		return strconv.FormatInt(f.unix(v.Time(), zone), 10), nil
+		return f.timeText(v.Time(), zone), nil
+	case value.KindBytes:
+		return base64.StdEncoding.EncodeToString(v.Bytes()), nil
 	case value.KindBool:
 		if f.write.gql == "String" {
 			return map[bool]string{true: "1", false: "0"}[v.Bool()], nil
@@ -73,6 +76,23 @@ func (f *field) isNumber() bool {
 		return f.typ.Kind == value.IntType || f.typ.Kind == value.DecimalType || f.typ.Kind == value.FloatType
 	}
 	return f.write.gql == "Int" || f.write.gql == "Float"
+}
+
+// timeText is a time as Pimcore takes it. What is declared a date and is a String to GraphQL may be a plain text to
+// Pimcore: it gets the time of the server's wall, which strtotime understands too. Everything else gets seconds, which
+// are one moment also in the hour that comes twice.
+func (f *field) timeText(t time.Time, zone *time.Location) string {
+	if f.write.gql != "" && f.write.gql != "String" {
+		return strconv.FormatInt(f.unix(t, zone), 10)
+	}
+	form := "2006-01-02 15:04:05"
+	switch f.typ.Kind {
+	case value.DateType:
+		form = "2006-01-02"
+	case value.InstantType:
+		t = t.In(zone)
+	}
+	return t.Format(form)
 }
 
 // unix is a time in seconds. A date and a time of the wall are those of the server's zone.

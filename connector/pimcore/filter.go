@@ -33,6 +33,7 @@ const (
 	all operator = iota // of parts; none is no condition
 	anyOf
 	equal
+	isNull
 	notNull
 	greater
 	atLeast
@@ -144,6 +145,8 @@ func (c condition) write(b *bytes.Buffer, column func(string) string) {
 	switch c.op {
 	case equal:
 		writeJSON(b, c.value)
+	case isNull:
+		b.WriteString("null")
 	case notNull: // $notnull makes broken SQL
 		b.WriteString(`{"$not":null}`)
 	default:

@@ -46,29 +46,38 @@ func (s *System) Find(ctx context.Context, r lockstep.Read, by []string, values 
 		return nil
 	}
 	for i, tuple := range values {
-		var parts []condition
-		for j, v := range tuple {
-			text, ok := columns[j].text(v, s)
-			if !ok {
-				parts = nil
-				break
-			}
-			parts = append(parts, compare(columns[j].name, equal, text))
-		}
-		if parts == nil {
-			continue // a null matches nothing
+		where, ok := s.equals(columns, tuple)
+		if !ok {
+			continue // a list or an object equals no column
 		}
 		id := tupleOf(tuple)
 		if byTuple[id] = append(byTuple[id], i); len(byTuple[id]) > 1 {
 			continue
 		}
-		if some = append(some, allOf(parts...)); len(some) >= s.conf.page {
+		if some = append(some, where); len(some) >= s.conf.page {
 			if err := flush(); err != nil {
 				return nil, about(err, r.Stream)
 			}
 		}
 	}
 	return out, about(flush(), r.Stream)
+}
+
+// equals is the condition that columns have these values.
+func (s *System) equals(columns []column, tuple []value.Value) (condition, bool) {
+	var parts []condition
+	for i, v := range tuple {
+		if v.IsNull() {
+			parts = append(parts, compare(columns[i].name, isNull, ""))
+			continue
+		}
+		text, ok := columns[i].text(v, s)
+		if !ok {
+			return condition{}, false
+		}
+		parts = append(parts, compare(columns[i].name, equal, text))
+	}
+	return allOf(parts...), true
 }
 
 // withFields is r with the fields that it looks by.

@@ -136,6 +136,8 @@ func empty(v value.Value) bool {
 		return true
 	case value.KindText:
 		return v.Text() == ""
+	case value.KindBytes:
+		return len(v.Bytes()) == 0
 	case value.KindBool:
 		return !v.Bool() // a checkbox that was never set
 	case value.KindList:

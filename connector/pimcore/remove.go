@@ -30,7 +30,7 @@ func (a *applier) remove(ctx context.Context, id string) error {
 		}
 	}
 	m := &mutation{}
-	fmt.Fprintf(&m.body, "m0:delete%s(id:%s){success message}", a.class.name, m.arg("Int", mustInt(id)))
+	fmt.Fprintf(&m.body, "m0:delete%s(id:%s){success message}", upper(a.class.name), m.arg("Int", mustInt(id)))
 	d := m.document("delete")
 	ans, err := a.sys.client.ask(ctx, d)
 	if err != nil {
@@ -49,7 +49,7 @@ func (a *applier) remove(ctx context.Context, id string) error {
 
 // below tells whether an object is there, and whether it has anything below it.
 func (a *applier) below(ctx context.Context, id string) (there, below bool, err error) {
-	root := "get" + a.class.name
+	root := "get" + upper(a.class.name)
 	d := document{name: "what is below", query: "{" + root + "(id:" + id + `){id children(objectTypes:["object","variant","folder"]){__typename}}}`}
 	ans, err := a.sys.client.post(ctx, d)
 	if err != nil {

@@ -166,7 +166,7 @@ func (a *applier) updatePrepared(ctx context.Context, s *saved, id string, langs
 				return lockstep.Result{Err: err}
 			}
 		}
-		fmt.Fprintf(&m.body, "m%d:update%s(id:%s", i, a.class.name, oid)
+		fmt.Fprintf(&m.body, "m%d:update%s(id:%s", i, upper(a.class.name), oid)
 		if lang != "" {
 			m.body.WriteString(",defaultLanguage:" + m.arg("String", lang))
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
 )
 
 // create makes an object. Its key in the folder is made of the record alone, so that a create that is tried again
@@ -157,7 +158,7 @@ func (a *applier) at(ctx context.Context, path string) (id, text string, err err
 		if member != root || c.space() != '{' {
 			return c.skip()
 		}
-		r, err := p.row(c)
+		r, err := p.row(c, make([]value.Value, len(p.fields)))
 		found = &r
 		return err
 	})

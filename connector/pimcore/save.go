@@ -262,7 +262,7 @@ func (a *applier) answer(ans *answer, p *plan, d document) (*row, error) {
 				return err
 			case name == "output" && c.space() == '{':
 				start := c.at
-				if r, err := p.row(c); err == nil {
+				if r, err := p.row(c, make([]value.Value, len(p.fields))); err == nil {
 					out = &r
 					return nil
 				}

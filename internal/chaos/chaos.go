@@ -32,6 +32,7 @@ type tracker struct {
 	track   string
 	install bool // needs something inside the source
 	deletes bool // sees deletes
+	hints   bool // it looks seldom; notices tell it meanwhile, and one in ten is lost
 }
 
 // Trackers are the trackers by name. A name says what is written after `by:`.
@@ -42,25 +43,29 @@ var Trackers = map[string]tracker{
 	"flag":       {track: "{by: flag, field: is_changed, every: 1s}"},
 	"trigger":    {track: "{by: trigger}", install: true, deletes: true},
 	"log":        {track: "{by: log}", install: true, deletes: true},
+	"hints":      {track: "{by: version, field: own, per: record, every: 1h}", deletes: true, hints: true},
 	"snapshot":   {track: "{by: snapshot, every: 2s}", deletes: true},
 }
 
 // configuration has the full syncs of items beside the tracker in any case; those of stock only where the tracker
 // sees no deletes, so that what it finds by itself shows.
-func configuration(from, to *place, t tracker) string {
-	full := "\n    full: {every: 3s}"
+func configuration(from, to *place, t tracker, hints *teller) string {
+	full, fullItems, api := "\n    full: {every: 3s}", "\n    full: {every: 4s}", ""
 	if t.deletes {
 		full = ""
 	}
+	if hints != nil {
+		full = "\n    hook: {secrets: [" + hookSecret + "]}"
+		fullItems, api = full, "api: {listen: '"+hints.listen+"'}\n"
+	}
 	return fmt.Sprintf(`store: store.db
-systems:
+%ssystems:
   shop: %s
   copy: %s
 flows:
   items:
     from: {system: shop, stream: items, track: %s}
-    to: {system: copy, stream: items}
-    full: {every: 4s}
+    to: {system: copy, stream: items}%s
     map: {id: id, sku: sku, title: name, price: price, qty: qty, note: note, changed_at: updated_at}
     deletes: {max_share: 100%%, max: 1000000}
     deliver: {batch: 50}
@@ -70,7 +75,7 @@ flows:
     map: {sku: sku, warehouse: warehouse, qty: qty, updated_at: updated_at}
     deletes: {max_share: 100%%, max: 1000000}
     deliver: {batch: 50}
-`, from.system, to.system, t.track, t.track, full)
+`, api, from.system, to.system, t.track, fullItems, t.track, full)
 }
 
 // run is one chaos run.
@@ -82,6 +87,7 @@ type run struct {
 	rng      *rand.Rand
 	tool     *tool
 	hits     map[string]int // kills by what was under way
+	hints    *teller        // nil where nobody tells
 }
 
 // Run does it all: servers, load, kills, checks. An error is a verdict: it names what is not right.
@@ -104,7 +110,15 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := errors.Join(makeSource(ctx, r.from), makeTarget(ctx, r.to)); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(o.Dir, "lockstep.yaml"), []byte(configuration(r.from, r.to, t)), 0o600); err != nil {
+	if t.hints {
+		if r.hints, err = newTeller(ctx, o.Seed); err != nil {
+			return err
+		}
+		telling, stop := context.WithCancel(ctx)
+		r.hints.run(telling)
+		defer func() { stop(); r.hints.done.Wait() }()
+	}
+	if err := os.WriteFile(filepath.Join(o.Dir, "lockstep.yaml"), []byte(configuration(r.from, r.to, t, r.hints)), 0o600); err != nil {
 		return err
 	}
 	if r.tool, err = newTool(o.Binary, o.Dir); err != nil {
@@ -116,7 +130,7 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	if r.load, err = startLoad(ctx, r.from, o.Writers, o.Seed); err != nil {
+	if r.load, err = startLoad(ctx, r.from, o.Writers, o.Seed, r.hints); err != nil {
 		return err
 	}
 	defer r.load.Stop()
@@ -156,6 +170,11 @@ func (r *run) all(ctx context.Context) error {
 // cannot see them. It leaves the load paused.
 func (r *run) checkDelta(ctx context.Context) error {
 	r.load.Pause()
+	if r.hints != nil {
+		if err := r.byHints(ctx); err != nil {
+			return err
+		}
+	}
 	if err := r.tool.drain(ctx, "sync", "--once"); err != nil {
 		return err
 	}

@@ -27,6 +27,14 @@ var (
 		[]string{"sku", "warehouse", "qty", "updated_at"}, []string{"sku", "warehouse", "qty", "updated_at"}}
 )
 
+// tableOf is the table of a name.
+func tableOf(name string) *table {
+	if name == stock.flow {
+		return stock
+	}
+	return items
+}
+
 // Difference is one record that is not the same on both sides.
 type Difference struct {
 	Flow, Key      string

@@ -53,6 +53,7 @@ var actions = []action{
 		if err != nil {
 			return 0, err
 		}
+		w.touched(items, []any{id})
 		return w.update(ctx, items, n, "id = ?", id)
 	}},
 	// A key that was there comes back as something else.
@@ -88,6 +89,7 @@ func (w *writer) update(ctx context.Context, t *table, n int, set string, args .
 	if err != nil || where == "" {
 		return 0, err
 	}
+	w.touched(t, keys)
 	return w.do(ctx, "UPDATE "+t.flow+" SET "+set+", "+marks+" WHERE "+where, append(append(args, w.stamps()...), keys...)...)
 }
 
@@ -96,6 +98,7 @@ func (w *writer) remove(ctx context.Context, t *table, n int) (int64, error) {
 	if err != nil || where == "" {
 		return 0, err
 	}
+	w.touched(t, keys)
 	return w.do(ctx, "DELETE FROM "+t.flow+" WHERE "+where, keys...)
 }
 
@@ -106,13 +109,14 @@ type Load struct {
 	stop    context.CancelFunc
 	writers sync.WaitGroup
 	err     atomic.Pointer[error]
+	hints   *teller // nil where nobody tells
 
 	Commits, Rollbacks, Late, Rows, Refused atomic.Int64
 }
 
 // startLoad starts the writers. The seed decides what they choose; when it happens is up to the machine.
-func startLoad(ctx context.Context, p *place, writers int, seed uint64) (*Load, error) {
-	l := &Load{}
+func startLoad(ctx context.Context, p *place, writers int, seed uint64, hints *teller) (*Load, error) {
+	l := &Load{hints: hints}
 	ctx, l.stop = context.WithCancel(ctx)
 	for n := range writers {
 		conn, err := p.db.Conn(ctx)
@@ -209,6 +213,7 @@ func (l *Load) transaction(ctx context.Context, w *writer) error {
 		}
 		return nil
 	})
+	l.notice(w) // also of what was rolled back: a hint may be of nothing
 	if errors.Is(err, errRollback) {
 		l.Rollbacks.Add(1)
 		return nil
@@ -222,6 +227,16 @@ func (l *Load) transaction(ctx context.Context, w *writer) error {
 		l.Late.Add(1)
 	}
 	return nil
+}
+
+// notice tells what a transaction touched.
+func (l *Load) notice(w *writer) {
+	for flow, keys := range w.told {
+		if l.hints != nil {
+			l.hints.tell(flow, keys)
+		}
+	}
+	clear(w.told)
 }
 
 func choose(rng *mrand.Rand) action {

@@ -50,7 +50,7 @@ func TestLoadAndCompare(t *testing.T) {
 }
 
 func judge(t *testing.T, from, to *place) {
-	load, err := startLoad(t.Context(), from, 4, 7)
+	load, err := startLoad(t.Context(), from, 4, 7, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ var databases = []string{"postgres", "mysql", "sqlite"}
 
 // offers are the trackers of each database.
 func offers(database string) []string {
-	all := []string{"timestamp", "version", "per-record", "flag", "trigger", "log", "snapshot"}
+	all := []string{"timestamp", "version", "per-record", "flag", "trigger", "log", "snapshot", "hints"}
 	if database == "sqlite" { // has no log that others may read
 		all = slices.DeleteFunc(all, func(s string) bool { return s == "log" })
 	}
@@ -47,5 +47,6 @@ func Short() []Pair {
 	return []Pair{
 		{"postgres", "sqlite", "timestamp"}, {"mysql", "postgres", "version"}, {"sqlite", "mysql", "per-record"},
 		{"mysql", "sqlite", "trigger"}, {"postgres", "mysql", "log"}, {"sqlite", "postgres", "flag"}, {"mysql", "postgres", "log"},
+		{"postgres", "sqlite", "hints"},
 	}
 }

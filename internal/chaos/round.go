@@ -8,6 +8,8 @@ import (
 // round starts lockstep one way or another and kills it at a random moment. It tells whether the kill found it alive.
 func (r *run) round(ctx context.Context) (killed bool, err error) {
 	switch p := r.rng.IntN(100); {
+	case r.hints != nil:
+		return r.killDaemon(ctx, r.moment())
 	case p < 55:
 		return r.killDaemon(ctx, r.moment())
 	case p < 70:

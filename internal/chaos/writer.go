@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+
+	"github.com/lockstep-sync/lockstep"
 )
 
 // writer changes the source in transactions of its own connection.
@@ -14,8 +16,23 @@ type writer struct {
 	*place
 	conn *sql.Conn
 	rng  *rand.Rand
-	at   string // the time at which the transaction began, as the database writes it
-	rev  int64  // a number that was drawn in it
+	at   string                    // the time at which the transaction began, as the database writes it
+	rev  int64                     // a number that was drawn in it
+	told map[string][]lockstep.Key // what it touched, by flow
+}
+
+// touched notes the keys of rows, one key field after the other.
+func (w *writer) touched(t *table, fields []any) {
+	if w.told == nil {
+		w.told = map[string][]lockstep.Key{}
+	}
+	for ; len(fields) >= len(t.key); fields = fields[len(t.key):] {
+		parts := make([]string, len(t.key))
+		for i := range parts {
+			parts[i] = fmt.Sprint(fields[i])
+		}
+		w.told[t.flow] = append(w.told[t.flow], lockstep.MakeKey(parts...))
+	}
 }
 
 // inTransaction does the work between begin and commit.
@@ -75,6 +92,8 @@ func (w *writer) insert(ctx context.Context, table string, rows [][]any) (int64,
 	for i, row := range rows {
 		marks[i] = "(" + strings.TrimSuffix(strings.Repeat("?, ", len(row)), ", ") + ")"
 		args = append(args, row...)
+		t := tableOf(table)
+		w.touched(t, row[:len(t.key)])
 	}
 	return w.do(ctx, w.ignore[0]+" "+table+" VALUES "+strings.Join(marks, ", ")+w.ignore[1], args...)
 }

@@ -37,11 +37,12 @@ type House interface {
 // Bounds keep one who asks too much, or too slowly, from harming the others. Zero parts are the defaults.
 type Bounds struct {
 	Requests int           // under way at the same time; 256
+	Conns    int           // connections at the same time; 1024
 	Header   time.Duration // for a request's header to come; 5 s
 	Body     time.Duration // for its body; 15 s
 	Answer   time.Duration // for a notice to be taken; 30 s
 	Reply    time.Duration // for whoever asked to take a piece of an answer; 30 s
-	Idle     time.Duration // for which a connection stays without a request; 2 min
+	Idle     time.Duration // for which a connection stays without a request; 30 s
 	Stop     time.Duration // for the requests under way, when the server stops; 10 s
 }
 
@@ -116,11 +117,14 @@ func (b Bounds) filled() Bounds {
 	if b.Requests == 0 {
 		b.Requests = 256
 	}
+	if b.Conns == 0 {
+		b.Conns = 1024
+	}
 	fill(&b.Header, 5*time.Second)
 	fill(&b.Body, 15*time.Second)
 	fill(&b.Answer, 30*time.Second)
 	fill(&b.Reply, 30*time.Second)
-	fill(&b.Idle, 2*time.Minute)
+	fill(&b.Idle, 30*time.Second)
 	fill(&b.Stop, 10*time.Second)
 	return b
 }
@@ -156,7 +160,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if srv.TLSConfig != nil {
 		serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
 	}
-	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := serve(limit(l, s.bounds.Conns)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-done

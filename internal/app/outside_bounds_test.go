@@ -141,6 +141,33 @@ func TestSlowReaders(t *testing.T) {
 	}
 }
 
+// So many connections and no more; the next comes in when one has gone.
+func TestTooManyConnections(t *testing.T) {
+	_, h := outsideHouse(t)
+	c := outsideOf(t, h, api.Bounds{Conns: 2, Header: time.Minute})
+	c.http.CloseIdleConnections()
+	ask := "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+	answered := func(conn net.Conn, within time.Duration) bool {
+		_ = conn.SetReadDeadline(time.Now().Add(within))
+		_, err := conn.Read(make([]byte, 4096))
+		return err == nil
+	}
+	first, second := c.raw(ask), c.raw(ask)
+	if !answered(first, time.Minute) || !answered(second, time.Minute) {
+		t.Fatal("the first two are not answered")
+	}
+	third := c.raw(ask)
+	if answered(third, 200*time.Millisecond) {
+		t.Error("a third is answered")
+	}
+	_ = first.Close()
+	if !answered(third, time.Minute) {
+		t.Error("the third is not answered when the first has gone")
+	}
+	_ = second.Close()
+	_ = third.Close()
+}
+
 func TestOddRequests(t *testing.T) {
 	p, h := outsideHouse(t)
 	c := outsideOf(t, h, api.Bounds{})

@@ -228,7 +228,10 @@ func (w *worker) preparePull(ctx context.Context, items []*item, free map[*item]
 			putBack(it)
 		}
 	}
-	return nil
+	if w.flow.To.ServerKeys { // a delete after an unsettled create says whose it was; there is no key to be told from an image
+		return nil
+	}
+	return w.keep(ctx, live(items))
 }
 
 // handOut settles what a stage has closed, and makes a lease of the rest.

@@ -55,10 +55,7 @@ func newPlace(t *testing.T, streams ...lockstep.Stream) connectortest.Place {
 	}
 	web := httptest.NewServer(srv)
 	t.Cleanup(web.Close)
-	p := &place{srv: srv, ids: map[string]int{}}
-	for _, s := range streams {
-		p.keys = append(p.keys, s)
-	}
+	p := &place{srv: srv, keys: streams, ids: map[string]int{}}
 	return connectortest.Place{
 		Open: func(ctx context.Context) (lockstep.System, error) {
 			return Connector.Open(ctx, lockstep.Settings{"url": web.URL + srv.Path(), "api_key": srv.Key(), "classes": settings})

@@ -152,7 +152,6 @@ type listing struct {
 	first  int
 	offset int
 	total  bool // ask for the count of all that the conditions let through, too
-	lang   string
 }
 
 // document is the query of a listing. Unpublished objects are always among them: an object that is unpublished has

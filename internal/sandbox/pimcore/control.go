@@ -222,6 +222,12 @@ func (s *Server) later(after string, commit func() error) error {
 func (s *Server) Close() {
 	s.late.cancel()
 	s.late.pending.Wait()
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	if s.out.mirror != nil {
+		_ = s.out.mirror.db.Close() // nothing of it is open
+		s.out.mirror = nil
+	}
 }
 
 // control answers /_sandbox/: a GET lists what there is, a POST does it.

@@ -177,17 +177,20 @@ func (s *Server) edit(do func() error) error {
 
 // change edits one object: how saves it.
 func (s *Server) change(id int, how saving, do func(o *object) error) error {
-	return s.edit(func() error {
-		old := s.w.objects[id]
-		if old == nil || id == 1 {
-			return fmt.Errorf("no object %d", id)
-		}
-		o := old.clone()
-		if err := do(o); err != nil {
-			return err
-		}
-		return s.save(o, how)
-	})
+	return s.edit(func() error { return s.changeOne(id, how, do) })
+}
+
+// changeOne is change under a lock that the caller holds.
+func (s *Server) changeOne(id int, how saving, do func(o *object) error) error {
+	old := s.w.objects[id]
+	if old == nil || id == 1 {
+		return fmt.Errorf("no object %d", id)
+	}
+	o := old.clone()
+	if err := do(o); err != nil {
+		return err
+	}
+	return s.save(o, how)
 }
 
 // Save changes values; without any it saves an unchanged object.

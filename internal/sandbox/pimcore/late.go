@@ -1,10 +1,13 @@
 package pimcore
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // SaveLate begins a save now and commits it when the function is called: it appears with the old date. With a mirror
-// its transaction is open meanwhile, as that of a long import is: its rows are locked, and what its triggers wrote
-// shows late. Another save of the same object waits for nobody here, so do not make one before the commit.
+// its transaction is open meanwhile, as that of a long import is: its rows are locked, other saves of them wait, and
+// what its triggers wrote shows late.
 func (s *Server) SaveLate(id int, values map[string]any) (commit func() error) {
 	how := saving{date: s.now(), omitMandatory: true}
 	finish, err := s.holdRows(id, values, &how)
@@ -12,14 +15,13 @@ func (s *Server) SaveLate(id int, values map[string]any) (commit func() error) {
 		if err != nil {
 			return err
 		}
-		err := s.change(id, how, func(o *object) error { return o.set(values) })
-		if finish == nil {
-			return err
+		s.w.mu.Lock()
+		err := s.changeOne(id, how, func(o *object) error { return o.set(values) })
+		s.w.mu.Unlock()
+		if finish != nil {
+			err = errors.Join(err, finish(err == nil)) // before others are told, who may wait for its rows
 		}
-		if ferr := finish(err == nil); err == nil {
-			err = ferr
-		}
-		return err
+		return errors.Join(err, s.published())
 	}
 }
 

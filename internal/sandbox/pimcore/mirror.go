@@ -68,6 +68,7 @@ func mirrorConfig(dsn string) (*mysql.Config, error) {
 	}
 	cfg.InterpolateParams, cfg.ClientFoundRows, cfg.Logger = true, true, &mysql.NopLogger{}
 	cfg.Timeout = 10 * time.Second
+	cfg.Params = map[string]string{"innodb_lock_wait_timeout": "1"} // waiting is done without our own lock: see write
 	return cfg, nil
 }
 
@@ -170,12 +171,27 @@ func (m *mirror) transaction(do func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// write repeats one transaction.
+// lockWaits is how often a row that another transaction holds is tried for, a second each.
+const lockWaits = 60
+
+// write repeats one transaction. Where a late save holds a row, it waits without holding the world, which that save
+// needs to be committed.
 func (m *mirror) write(group []change) error {
-	m.s.w.mu.RLock()
-	defer m.s.w.mu.RUnlock()
-	return m.transaction(func(tx *sql.Tx) error { return m.changes(tx, group) })
+	for n := 0; ; n++ {
+		m.s.w.mu.RLock()
+		err := m.transaction(func(tx *sql.Tx) error { return m.changes(tx, group) })
+		m.s.w.mu.RUnlock()
+		if locked, ok := errors.AsType[*mysql.MySQLError](err); !ok || n == lockWaits || locked.Number != lockWaitTimeout && locked.Number != deadlock {
+			return err
+		}
+	}
 }
+
+// MariaDB's codes of errors after which a transaction is tried again.
+const (
+	lockWaitTimeout = 1205
+	deadlock        = 1213
+)
 
 func (m *mirror) changes(tx *sql.Tx, group []change) error {
 	for _, c := range group {

@@ -214,3 +214,26 @@ func TestLateSaveHoldsItsTransaction(t *testing.T) {
 		t.Errorf("want the old date: %+v", o)
 	}
 }
+
+// Another save of a row that a late one holds waits for it, and both are there in the end.
+func TestASaveWaitsForALateOne(t *testing.T) {
+	s, _ := six(t)
+	db := watched(t, s)
+	commit := s.SaveLate(11, map[string]any{"stock": 77})
+	done := make(chan error)
+	go func() { done <- s.Save(11, map[string]any{"price": 5}) }()
+	for { // until the other one is in memory, and waits for the row
+		if o, _ := s.Get(11); o.Values["price"] == 5.0 {
+			break
+		}
+	}
+	s.do(commit())
+	s.do(<-done)
+	var price float64
+	if err := db.QueryRowContext(t.Context(), "SELECT price FROM object_store_PR WHERE oo_id = 11").Scan(&price); err != nil || price != 5 {
+		t.Errorf("the price is %v (%v)", price, err)
+	}
+	if o, _ := s.Get(11); o.Values["stock"] != int64(77) || o.Values["price"] != 5.0 {
+		t.Errorf("%+v", o.Values)
+	}
+}

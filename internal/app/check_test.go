@@ -283,8 +283,12 @@ func TestNotesOfTheAPI(t *testing.T) {
 		"{listen: '127.0.0.1:1', tokens: {a: {token: sixteen-characters-, may: run}}}":               "",
 	} {
 		notes, err := Check(p.must("api: " + api + memoryYAML))
-		if err != nil || (want == "") != (len(notes) == 0) || len(notes) > 1 || want != "" && !strings.Contains(notes[0], want) {
-			t.Errorf("%s: %q %v", api, notes, err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes = slices.DeleteFunc(notes, func(note string) bool { return strings.HasPrefix(note, "products: ") }) // of the flow
+		if (want == "") != (len(notes) == 0) || len(notes) > 1 || want != "" && !strings.Contains(notes[0], want) {
+			t.Errorf("%s: %q", api, notes)
 		}
 	}
 }

@@ -19,6 +19,8 @@ final class Kit
         $this->dir = sys_get_temp_dir().'/lockstep-php-'.bin2hex(random_bytes(6));
         mkdir($this->dir);
         $this->log = new Lines();
+        // Last of all: notifiers that have hints left write them down when the process ends.
+        register_shutdown_function(fn () => register_shutdown_function(fn () => $this->remove($this->dir)));
     }
 
     public function end(): void

@@ -42,7 +42,7 @@ func folder(t *testing.T, n int) string {
 
 func execSQL(t *testing.T, file string, statements ...string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", file)
+	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func execSQL(t *testing.T, file string, statements ...string) {
 
 func queryText(t *testing.T, file, query string) (text string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", file)
+	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}

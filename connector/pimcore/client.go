@@ -76,6 +76,9 @@ func (e graphError) root() string {
 	return name
 }
 
+// inNode tells an error inside an object of a listing: ["getProductListing","edges",3,"node","manufacturer"].
+func (e graphError) inNode() bool { return len(e.Path) > 3 && e.Path[3] == "node" }
+
 // post sends a document and reads its answer. That "errors" is set is no error of post: a query that reads a page
 // must use ask.
 func (c *client) post(ctx context.Context, d document) (*answer, error) {
@@ -228,6 +231,8 @@ func graphFault(d document, errs []graphError) error {
 	e := &errs[0]
 	if one := is(graphError.isSchema); one != nil {
 		e, f = one, lockstep.Faultf(lockstep.CodeDrift, "the endpoint's schema has changed: %s", short(one.Message))
+	} else if one := is(func(e graphError) bool { return e.inNode() && e.isDenied() }); one != nil {
+		e, f = one, lockstep.Faultf(lockstep.CodeHidden, "it refers to an object that the endpoint may not show")
 	} else if one := is(graphError.isDenied); one != nil {
 		e, f = one, lockstep.Faultf(lockstep.CodeRights, "permission denied: the endpoint's workspaces do not cover this")
 	} else if one := is(graphError.isMissing); one != nil {
@@ -238,6 +243,24 @@ func graphFault(d document, errs []graphError) error {
 		f = maybe(d, lockstep.Faultf(lockstep.CodeUnclassified, "Pimcore answered %q", short(e.Message)))
 	}
 	return f.On(lockstep.About{Field: e.at(), Request: d.name})
+}
+
+// badPage is the fault of a page of which single objects may be the cause.
+type badPage struct{ fault *lockstep.Fault }
+
+func (b *badPage) Error() string { return b.fault.Error() }
+
+func (b *badPage) Unwrap() error { return b.fault }
+
+// pageFault is graphFault, of a page of objects.
+func pageFault(d document, errs []graphError) error {
+	err := graphFault(d, errs)
+	for _, e := range errs {
+		if !e.inNode() && !strings.Contains(e.Message, saysInternal) {
+			return err
+		}
+	}
+	return &badPage{lockstep.FaultOf(err)}
 }
 
 func maybe(d document, f *lockstep.Fault) *lockstep.Fault {

@@ -3,6 +3,7 @@ package pimcore
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,8 @@ func TestAnswersAreClassified(t *testing.T) {
 		"a page with an error": {200, strings.TrimSuffix(half, "}") + `,"errors":[{"message":"Internal server error","path":["getProductListing","edges",1,"node","sku"]}]}`, "",
 			lockstep.CodeServer, lockstep.Transient},
 		"a page missing without a word": {200, `{"data":{"getProductListing":{"totalCount":6,"edges":null}}}`, "", lockstep.CodeServer, lockstep.Transient},
+		"no listing without a word":     {200, `{"data":{"getProductListing":null}}`, "", lockstep.CodeServer, lockstep.Transient},
+		"a listing without a page":      {200, `{"data":{"getProductListing":{"totalCount":0}}}`, "", lockstep.CodeServer, lockstep.Transient},
 		"an object without a date":      {200, `{"data":{"getProductListing":{"edges":[{"node":{"id":"1"}}]}}}`, "", lockstep.CodeServer, lockstep.Transient},
 		"denied": {200, `{"errors":[{"message":"permission denied. check your workspace settings","path":["getProductListing"]}],"data":{"getProductListing":null}}`, "",
 			lockstep.CodeRights, lockstep.Denied},
@@ -195,5 +198,39 @@ func TestAnotherKey(t *testing.T) {
 	st.srv.SetWorkspaces([]sandbox.Workspace{{Path: "/", Read: true}, {Path: "/Products"}, {Path: "/", Assets: true, Read: true}})
 	if _, err := st.sys.Fetch(t.Context(), products("name_en"), []lockstep.Key{sku(ids[0])}); lockstep.FaultOf(err) == nil || lockstep.FaultOf(err).Code != lockstep.CodeHidden {
 		t.Errorf("what may not be seen is taken for gone: %v", err)
+	}
+}
+
+// Where the endpoint's policy is to fail on relations that are not permitted, it is their records that fail.
+func TestAPolicyThatFailsHurtsOnlyItsRecords(t *testing.T) {
+	st := newStand(t, sandbox.Options{Products: 12, NotAllowedFails: true})
+	ids, makers := st.srv.IDs("Product"), st.srv.IDs("Manufacturer")
+	for _, id := range ids {
+		st.do(st.srv.Save(id, map[string]any{"manufacturer": nil}))
+	}
+	st.do(st.srv.Save(ids[2], map[string]any{"manufacturer": sandbox.Ref{ID: makers[0]}}))
+	st.srv.SetWorkspaces([]sandbox.Workspace{{Path: "/", Read: true}, {Path: "/Manufacturers"}, {Path: "/", Assets: true, Read: true}})
+	got := st.scan(products("sku", "manufacturer"), 50)
+	if len(got) != len(ids) {
+		t.Errorf("%d objects of %d", len(got), len(ids))
+	}
+	for k, c := range got {
+		id, _ := strconv.Atoi(string(k))
+		o, _ := st.srv.Get(id)
+		if bad := id == ids[2] || o.Parent == ids[2]; (c.Fault != nil) != bad || bad && c.Fault.Code != lockstep.CodeHidden {
+			t.Errorf("%s: %v", k, c.Fault)
+		}
+	}
+}
+
+// An object that nobody ever stamped has a date of null; that is not half an answer.
+func TestAnObjectWithoutAnyDate(t *testing.T) {
+	e := newEndpoint(t, productTypes())
+	e.answer = func(w http.ResponseWriter, _ string, _ map[string]any) {
+		io.WriteString(w, `{"data":{"getProductListing":{"totalCount":1,"edges":[{"node":{"id":"7","modificationDate":null,"sku":"a"}}]}}}`)
+	}
+	page, err := e.open(t, "version", "11").Scan(t.Context(), products("sku"), nil, lockstep.Limit{})
+	if err != nil || len(page.Changes) != 1 || page.Changes[0].Record.Version != "0" || page.More {
+		t.Errorf("%+v, %v", page, err)
 	}
 }

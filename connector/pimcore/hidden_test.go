@@ -89,6 +89,23 @@ func TestAVanishedRelationClearsWhereTheSettingsSay(t *testing.T) {
 	}
 }
 
+// The look behind relations must be whole, too: half an answer to it would let through what hides.
+func TestHalfALookBehindRelationsIsNone(t *testing.T) {
+	st, _, part, none, _, hide := related(t, keepHidden)
+	hide()
+	r := products("codes")
+	st.fetch(r, part)
+	p, err := st.sys.plan(t.Context(), r)
+	st.do(err)
+	st.do(st.srv.Save(part, map[string]any{"categories": sandbox.Refs(st.srv.IDs("Category")[2])})) // both read empty
+	got, err := st.sys.list(t.Context(), p, "test", listing{ids: []string{string(key(part)), string(key(none))}})
+	st.do(err)
+	st.srv.FailNext(sandbox.FaultHalf, 1)
+	if err := st.sys.unhide(t.Context(), p, got.rows); lockstep.FaultOf(err) == nil || lockstep.FaultOf(err).Code != lockstep.CodeServer {
+		t.Errorf("%v", err)
+	}
+}
+
 // An end outside the endpoint's workspaces hides, too.
 func TestAnEndThatIsNotPermittedHides(t *testing.T) {
 	st, whole, _, _, _, _ := related(t, "")

@@ -40,9 +40,12 @@ func (l *listed) values(width, rows int) []value.Value {
 // list reads a page.
 func (s *System) list(ctx context.Context, p *plan, name string, l listing) (*listed, error) {
 	d := p.document(name, l)
-	a, err := s.client.ask(ctx, d)
+	a, err := s.client.post(ctx, d)
 	if err != nil {
-		return nil, s.checked(err)
+		return nil, err
+	}
+	if len(a.errors) > 0 {
+		return nil, s.checked(pageFault(d, a.errors))
 	}
 	out, err := p.read(a.data, "get"+upper(p.class.name)+"Listing", l.first)
 	if err != nil {
@@ -145,7 +148,9 @@ func (p *plan) row(c *cursor, values []value.Value) (row, error) {
 			r.id, err = c.scalar()
 			taken = true
 		case modifiedField:
-			r.date, err = c.scalar()
+			if r.date, err = c.scalar(); r.date == "" {
+				r.date = "0" // nobody ever stamped it
+			}
 			taken = true
 		}
 		if err != nil {

@@ -122,14 +122,8 @@ func (s *System) whole(ctx context.Context, p *plan, name string, l listing) (*l
 
 // isBadPage tells the faults that a single object can be the cause of.
 func isBadPage(err error) bool {
-	switch f := lockstep.FaultOf(err); {
-	case err == nil:
-		return false
-	case f.Code == lockstep.CodeTooLarge:
-		return true
-	default:
-		return f.Code == lockstep.CodeServer && strings.Contains(f.Error(), saysInternal)
-	}
+	_, bad := errors.AsType[*badPage](err)
+	return bad || err != nil && lockstep.FaultOf(err).Code == lockstep.CodeTooLarge
 }
 
 // maxBad is how many objects of a page may be unreadable before it is the page that is.

@@ -334,3 +334,15 @@ func TestValidKey(t *testing.T) {
 		t.Error("a good key is changed")
 	}
 }
+
+// With introspection off nothing tells what a mutation takes: single fields under `fields` are written as they are declared.
+func TestWriteWithoutIntrospection(t *testing.T) {
+	st := newStand(t, sandbox.Options{Products: 3, Seed: 3, NoIntrospection: true}, "classes", map[string]lockstep.Settings{"Product": {
+		"parent": "/Products", "object_key": "sku",
+		"fields": map[string]string{"sku": "sku text", "name_de": "name@de text", "price": "price decimal(12,2)", "releaseDate": "releaseDate date", "cats": "categories[](Category).id list<text>"},
+	}})
+	day := value.Time(time.Date(2026, 3, 29, 0, 0, 0, 0, time.UTC))
+	key := st.put("", "sku", "BLIND", "name_de", "Hut", "price", "12.50", "releaseDate", day)
+	st.holds(key, "sku", "BLIND", "name_de", "Hut", "releaseDate", day)
+	st.refused(lockstep.Write{Key: key, Fields: value.F("cats", []any{})}, lockstep.CodeCannot, "introspection is off")
+}

@@ -138,7 +138,8 @@ type Queue interface {
 	// delete or a hint without an image leaves the image that the entry had: after an unknown outcome it tells where
 	// to look (law 5). A change with a Fault is parked. upTo, unless zero, becomes the feed's "captured up to".
 	Append(ctx context.Context, feed string, from Position, changes []Change, next Position, upTo time.Time) error
-	// Hint asks the flow to look at these keys; no checkpoint moves.
+	// Hint asks the flow to look at these keys; no checkpoint moves. After an error some of them may be asked for: asking
+	// again does no harm.
 	Hint(ctx context.Context, flow string, keys []Key) error
 	// Lease hands out up to max ready deliveries until ttl has passed, by rank. It returns at once.
 	Lease(ctx context.Context, flow string, max int, ttl time.Duration) ([]Delivery, error)

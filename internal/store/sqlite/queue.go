@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	lockstep "github.com/lockstep-sync/lockstep"
@@ -68,17 +69,26 @@ func (s *Store) Append(ctx context.Context, feed string, from lockstep.Position,
 	})
 }
 
+// mostHints is how many hints are written together. A folder that moves hints at all that is below it: others must not
+// wait for the writer until the last of these is in.
+const mostHints = 5 * page
+
 // Hint asks the flow to look at these keys.
 func (s *Store) Hint(ctx context.Context, name string, keys []lockstep.Key) error {
 	f, err := s.flow(name)
 	if err != nil {
 		return err
 	}
-	changes := make([]lockstep.Change, len(keys))
-	for i, key := range keys {
-		changes[i] = hintOf(key)
+	for part := range slices.Chunk(keys, mostHints) {
+		changes := make([]lockstep.Change, len(part))
+		for i, key := range part {
+			changes[i] = hintOf(key)
+		}
+		if err := s.change(ctx, func(t *tx) error { return t.take(f, changes, make([]arg, len(changes)), hinted) }); err != nil {
+			return err
+		}
 	}
-	return s.change(ctx, func(t *tx) error { return t.take(f, changes, make([]arg, len(changes)), hinted) })
+	return nil
 }
 
 func hintOf(key lockstep.Key) lockstep.Change {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
@@ -79,6 +80,28 @@ var flightRows = []row{
 		b.ok(b.s.Keep(b.ctx, stale[0], lockstep.Delivery{ID: 99, Generation: 1}))
 		b.entries("leased a#3 v=2 tried", "leased b#3 delete tried", "leased c#1 delete attempts=1")
 		b.settle(done(now[0]), done(now[1]), done(now[2]))
+	}},
+	{"hints of very many keys at once are each one entry", func(b *bench) {
+		const n = 11_111
+		keys := make([]lockstep.Key, 0, n+2)
+		for i := range n {
+			keys = append(keys, lockstep.Key(fmt.Sprint("k", i)))
+		}
+		b.capture(up("k7", 1))
+		b.ok(b.s.Hint(b.ctx, "f", append(keys, "k0", "k5000")))
+		same(b, b.status("f").Ready, int64(n))
+		es, err := b.s.Entries(b.ctx, "f", "", 0, 1)
+		b.ok(err)
+		same(b, text(es[0].Delivery), "k7#2 hint")
+		same(b, len(b.lease(2*n)), n)
+	}},
+	{"a hint goes as an update where its key is linked, else as a create", func(b *bench) {
+		b.attach(lockstep.FlowDef{Name: "f", Feed: "feed", Set: "f", Create: lockstep.High, Update: lockstep.Low, Delete: lockstep.Normal})
+		b.link("f", ab("known", "known"))
+		b.ok(b.s.Hint(b.ctx, "f", []lockstep.Key{"known", "new"}))
+		es, err := b.s.Entries(b.ctx, "f", "", 0, 10)
+		b.ok(err)
+		same(b, []lockstep.Priority{es[0].Priority, es[1].Priority}, []lockstep.Priority{lockstep.Low, lockstep.High})
 	}},
 	{"a hint behind a settled delivery has nothing of it", func(b *bench) {
 		b.capture(up("a", 1), up("b", 1), up("c", 1))

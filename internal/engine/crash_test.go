@@ -232,8 +232,8 @@ func hintedLife(w *world, e *Engine) {
 	w.put("products", 9, "n9", "9.00")
 	w.a.Delete("products", "2")
 	tell("1", "9", "2", "never there")
-	w.put("products", 2, "n2", "9.00") // comes back
-	w.put("products", 4, "n4", "4.00")
+	w.put("products", 2, "n2", "9.00")      // comes back
+	w.put("products", 4, "renamed", "4.00") // it is matched by its name
 	w.a.Delete("products", "3")
 	tell("2", "4", "3", "2")
 }

@@ -114,7 +114,12 @@ func (w *worker) later(it *item) {
 func (w *worker) bring(ctx context.Context, items []*item) (unlock func(), err error) {
 	w.compare(live(items))
 	w.lookups(live(items))
-	unlock, err = w.lookFound(ctx, live(items), w.later)
+	found, err := w.lookFound(ctx, live(items), w.later)
+	if err != nil {
+		return found, err
+	}
+	adopted, err := w.earlier(ctx, live(items))
+	unlock = func() { adopted(); found() }
 	if err != nil {
 		return unlock, err
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,6 +123,36 @@ func TestKeyValues(t *testing.T) {
 		got, ok := keyValue(kind, text)
 		if back, _ := got.KeyText(); ok != (kind != value.UUIDType) || ok && back != text {
 			t.Errorf("%s: %q became %q", kind, text, back)
+		}
+	}
+}
+
+// A create with an unknown outcome whose record has another name by the next try: what was made under the old one becomes
+// the record, and is not made a second time beside it. What was not made is made once.
+func TestUnknownOutcomeUnderAnotherName(t *testing.T) {
+	for name, made := range map[string]bool{"the create took effect": true, "it did not": false} {
+		for where, world := range map[string]func(testing.TB) *world{
+			"target chooses keys": serverKeys,
+			"key of the name": func(t testing.TB) *world {
+				return newWorld(t, flowDef{name: "products", track: true, rules: map[string]string{"id": "id + len(name)", "name": "name", "price": "price"}})
+			},
+		} {
+			t.Run(name+", "+where, func(t *testing.T) {
+				w, s := world(t), store.New()
+				defer s.Close()
+				cutOffCreate(t, w, s, made, func() error { return s.Hint(t.Context(), "products", []lockstep.Key{"7"}) })
+				w.put("products", 7, "another", "1.00")
+				e := w.engine(s)
+				for range 3 {
+					time.Sleep(150 * time.Millisecond) // the retry's pause
+					if _, _, err := e.worker(e.flows[0], 0).deliver(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if all := entries(t, s, ""); len(all) > 0 || w.b.Len("products") != 1 || !strings.Contains(dump(w.b, "products"), "another") {
+					t.Errorf("have %s and %+v", dump(w.b, "products"), all)
+				}
+			})
 		}
 	}
 }

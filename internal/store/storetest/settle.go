@@ -176,6 +176,15 @@ var settleRows = []row{
 			b.Fatal("a link needs an ID")
 		}
 	}},
+	{"a retry saves its link, too", func(b *bench) {
+		b.capture(up("a", 1))
+		o := retry(b.one(), time.Minute)
+		l := ab("a", "A")
+		o.Link = &l
+		b.settle(o)
+		same(b, b.find("f", "a"), "a=A")
+		b.entries("delayed a#1 v=1 attempts=1")
+	}},
 	{"unlink forgets, and may link anew in one outcome", func(b *bench) {
 		b.link("f", ab("a", "A"), ab("b", "b"))
 		b.capture(gone("a"), up("b", 1))

@@ -77,6 +77,7 @@ type Status struct {
 	LastSweep    *Run           `json:"last_sweep,omitempty" doc:"Where it is newer than the last full sync"`
 	NextSweep    *time.Time     `json:"next_sweep,omitempty"`
 	Missing      string         `json:"missing,omitempty" doc:"What the flow of a source that pushes has not seen, and how it comes"`
+	Pushed       bool           `json:"pushed,omitempty" doc:"The source pushes: it cannot be read"`
 	Pulled       bool           `json:"pulled,omitempty" doc:"The target pulls: what is ready goes out when it asks"`
 	FullDue      string         `json:"full_due,omitempty" doc:"Why a full sync is due before its time"`
 	Schema       []SchemaChange `json:"schema,omitempty" nullable:"false" doc:"How both sides are not as they were when the flow's schema was accepted, as far as the systems were asked."`

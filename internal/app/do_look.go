@@ -76,7 +76,7 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 	if changed {
 		s.FullDue = "the mapping has changed since the last full sync"
 	}
-	if f.From.Track.By == lockstep.Push { // a full sync is not what it needs
+	if s.Pushed = f.From.Track.By == lockstep.Push; s.Pushed { // a full sync is not what it needs
 		s.FullDue = ""
 		if s.Missing, err = d.missing(ctx, f); err != nil {
 			return nil, err

@@ -48,7 +48,7 @@ func (b *builder) match(f *config.Flow, to lockstep.Stream, m *mapping.Mapping) 
 		}
 	}
 	if to.ServerKeys {
-		if f.Match == nil && !containsAll(writes, to.Key) {
+		if f.Match == nil && !to.Pulled && !containsAll(writes, to.Key) {
 			b.notes = append(b.notes, Finding{
 				Level: "warning", Flow: f.Name,
 				What: "there are no match fields, and the target chooses its keys: after an unknown outcome nobody can look, " +

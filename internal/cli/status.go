@@ -197,8 +197,13 @@ func (t *tool) statusDetail(s app.Status) {
 		line("parked", "0")
 	}
 	line("linked", number(s.Links)+" records")
-	if s.API != "" {
+	if s.API != "" && s.Pushed {
+		line("pushes", "POST "+s.API+"/v1/flows/"+s.Flow+"/changes")
+	} else if s.API != "" {
 		line("notices", "POST "+s.API+"/hooks/"+s.Flow)
+	}
+	if s.API != "" && s.Pulled {
+		line("pulls", "POST "+s.API+"/v1/flows/"+s.Flow+"/lease")
 	}
 	line("last settled", moment(deref(s.LastSettled), now))
 	line("last full", lastRun(p, s.LastFull, now))

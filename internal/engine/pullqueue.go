@@ -52,21 +52,20 @@ func (p *pulls) hinted(outcomes []lockstep.Outcome) {
 // a lease that is open and holds just that.
 func (p *pulls) brings(it *item) bool {
 	p.mu.Lock()
-	_, waits := p.waiting[it.key()]
 	leases := make([]*pull, 0, len(p.leases))
 	for _, l := range p.leases {
 		leases = append(leases, l)
 	}
 	p.mu.Unlock()
-	if waits {
-		return true
-	}
 	for _, l := range leases {
 		if l.brings(it) {
 			return true
 		}
 	}
-	return false
+	p.mu.Lock() // after the leases: one that ends just now notes its hints before it lets go
+	defer p.mu.Unlock()
+	_, waits := p.waiting[it.key()]
+	return waits
 }
 
 func (l *pull) brings(it *item) bool {

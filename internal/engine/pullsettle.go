@@ -312,7 +312,6 @@ func (e *Engine) pullLoop(ctx context.Context, f *Flow, run int64) {
 	p.ctx, p.run, p.leases, p.ended, p.order, p.changed, p.idle = ctx, run, map[string]*pull{}, map[string]bool{}, nil, make(chan struct{}, 1), nil
 	p.mu.Unlock()
 	w := &worker{Engine: e, flow: f, run: run}
-	w.recall(ctx)
 	for ctx.Err() == nil {
 		next := time.Now().Add(time.Minute)
 		for _, l := range p.all() {

@@ -31,6 +31,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			delivering.Go(func() { e.deliverLoop(ctx, f, row.ID) })
 		}
 		if f.To.Pulled {
+			e.worker(f, row.ID).recall(ctx) // before anybody leases, or reads the source
 			delivering.Go(func() { e.pullLoop(ctx, f, row.ID) })
 		}
 		if !f.pushed() {

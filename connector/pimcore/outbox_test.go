@@ -327,6 +327,21 @@ func TestOutboxAckNeverWaits(t *testing.T) {
 	b.want("after the commit", "price", map[int]string{one: "2"})
 }
 
+// A save that is open holds up the acknowledgement of no other object, however little else is in the outbox.
+func TestOutboxAckOfOthersNeverWaits(t *testing.T) {
+	b := newBoxed(t, sandbox.Options{})
+	commit := b.srv.SaveLate(b.single(0), map[string]any{"price": 2.0})
+	want := map[int]string{}
+	for n := 1; n < 6; n++ {
+		id := b.single(n)
+		b.do(b.srv.Save(id, map[string]any{"price": 3.0}))
+		want[id] = "3"
+	}
+	b.want("beside an open save", "price", want)
+	b.do(commit())
+	b.want("after the commit", "price", map[int]string{b.single(0): "2"})
+}
+
 // The outbox makes no deadlock: a parent's save that writes a child's inherited values, and a save of that child, meet
 // in the child's own rows only.
 func TestOutboxMakesNoDeadlock(t *testing.T) {

@@ -305,8 +305,13 @@ func (d *database) takeAway(ctx context.Context, conn mykit.Link, b *outbox, ite
 	if err != nil || len(free) == 0 {
 		free = nil
 	} else {
-		condition, args = rowsOf(free)
-		_, err = conn.Exec(ctx, "DELETE FROM "+b.SQL()+" WHERE "+own+" = 0 AND "+condition, args...)
+		for some := range slices.Chunk(free, 100) {
+			list, args := listOf(some)
+			_, err = conn.Exec(ctx, "DELETE c FROM ("+list+") k STRAIGHT_JOIN "+b.SQL()+" c FORCE INDEX (PRIMARY) ON c."+own+" = 0 AND c.id = k.id AND c.via = k.via", args...)
+			if err != nil {
+				return nil, err
+			}
+		}
 	}
 	for _, t := range items {
 		if !slices.Contains(free, t) {
@@ -314,6 +319,17 @@ func (d *database) takeAway(ctx context.Context, conn mykit.Link, b *outbox, ite
 		}
 	}
 	return held, err
+}
+
+// listOf is rows of the outbox as a table, to be joined to it: each is looked up by the primary key then. With a condition
+// the server reads the whole outbox where that looks cheaper, and waits for the rows that somebody holds.
+func listOf(items []touch) (string, []driver.Value) {
+	var args []driver.Value
+	for _, t := range items {
+		args = append(args, t.id, t.via)
+	}
+	const one = "SELECT CAST(? AS UNSIGNED) AS id, CONVERT(? USING utf8mb4) COLLATE utf8mb4_bin AS via"
+	return one + strings.Repeat(" UNION ALL "+one, len(items)-1), args
 }
 
 // rowsOf is the condition for rows of the outbox.

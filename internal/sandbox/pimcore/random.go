@@ -3,11 +3,12 @@ package pimcore
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 )
 
-// RandomEdits makes n edits of all kinds: values, texts, relations, moves, renames of folders, unpublishing, deletes,
-// new objects and variants, saves that change nothing, drafts, two saves in a second. The same seed on the same
-// catalogue makes the same edits.
+// RandomEdits makes n edits of all kinds: values, texts, relations, bricks and the classification store, moves, renames and
+// moves of folders, unpublishing, deletes, new objects and variants, saves that change nothing, drafts, two saves in a
+// second, saves with a date in the past, direct SQL. The same seed on the same catalogue makes the same edits.
 func (s *Server) RandomEdits(n int, seed uint64) error {
 	e := editor{s: s, rand: rand.New(rand.NewPCG(seed, 0xed17))}
 	for range n {
@@ -40,8 +41,14 @@ func (e *editor) edit() error {
 	}
 	o, _ := e.s.Get(id)
 	switch r := e.rand.IntN(100); {
-	case r < 30:
+	case r < 25:
 		return e.s.Save(id, map[string]any{"price": float64(e.rand.IntN(100000)) / 100, "stock": e.rand.IntN(500)})
+	case r < 27:
+		return e.s.SaveWithDate(id, map[string]any{"stock": e.rand.IntN(500)}, o.Modified-int64(e.rand.IntN(1000000))-1)
+	case r < 29:
+		return e.silent(id)
+	case r < 32:
+		return e.s.Save(id, map[string]any{"power": float64(e.rand.IntN(400)) / 4, "attributes": []Feature{{1, 1, fmt.Sprintf("cloth %d", e.rand.IntN(1000))}, {1, 2, float64(e.rand.IntN(2000)) / 10}}})
 	case r < 42:
 		language := []string{"en", "de"}[e.rand.IntN(2)]
 		return e.s.Save(id, map[string]any{"name@" + language: fmt.Sprintf("Text %d", e.rand.IntN(1000000))})
@@ -63,8 +70,10 @@ func (e *editor) edit() error {
 		return e.s.Delete(id)
 	case r < 89:
 		return e.s.Rename(id, fmt.Sprintf("r-%d-%d", id, e.rand.IntN(1000000)))
-	case r < 92:
+	case r < 91:
 		return e.folder()
+	case r < 92:
+		return e.moveFolder()
 	case r < 96:
 		return e.move(id, o)
 	}
@@ -114,6 +123,29 @@ func (e *editor) folder() error {
 		return nil
 	}
 	return e.s.Rename(id, fmt.Sprintf("folder-%d-%d", id, e.rand.IntN(1000000)))
+}
+
+// moveFolder puts a folder below another one.
+func (e *editor) moveFolder() error {
+	id, to := e.home(), e.home()
+	o, _ := e.s.Get(id)
+	p, _ := e.s.Get(to)
+	if id == 1 || id == to || o.Parent == to || strings.HasPrefix(folderPath(p.Fullpath), folderPath(o.Fullpath)) || e.s.ByPath(folderPath(p.Fullpath)+o.Key) != 0 {
+		return nil
+	}
+	return e.s.Move(id, to)
+}
+
+// silent is direct SQL. What inherits from the object would show it with no row of its own written, so that nothing but
+// reading everything could find it: only objects without children are edited so.
+func (e *editor) silent(id int) error {
+	e.s.w.mu.RLock()
+	kids := len(e.s.w.kids(id))
+	e.s.w.mu.RUnlock()
+	if kids > 0 {
+		return nil
+	}
+	return e.s.SilentEdit(id, map[string]any{"stock": e.rand.IntN(500)})
 }
 
 func (e *editor) move(id int, o Object) error {

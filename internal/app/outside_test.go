@@ -287,6 +287,17 @@ func TestNoticesThatMakeNoSense(t *testing.T) {
 	if r.status != http.StatusRequestEntityTooLarge || r.problem(t).Code != lockstep.CodeRequest {
 		t.Errorf("%+v", r)
 	}
+	// One that does not say how long it is must not be read on for ever.
+	body := `{"keys":["` + strings.Repeat("x", 2000) + `"]}`
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.base+"/hooks/products", io.MultiReader(strings.NewReader(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	webhook.Sign(req.Header, []byte(body), time.Now(), secret)
+	if r := c.send(req, body); r.status != http.StatusRequestEntityTooLarge || r.problem(t).Code != lockstep.CodeRequest {
+		t.Errorf("in chunks: %+v", r)
+	}
 	if got := queued(t, h, "products"); got != "" {
 		t.Errorf("in the queue: %s", got)
 	}

@@ -255,6 +255,7 @@ func (c *caller) pull(ctx context.Context, flow string) (n int, at time.Time, er
 	if err != nil {
 		return 0, at, err
 	}
+	defer put.Close()
 	results := make([]map[string]string, len(in.Records))
 	for i, r := range in.Records {
 		if _, err := put.ExecContext(ctx, r.Fields.ID, r.Fields.Sku, r.Fields.Name, r.Fields.Note, r.Fields.Qty); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/lockstep-sync/lockstep/internal/api"
 	"github.com/lockstep-sync/lockstep/internal/config"
 	"github.com/lockstep-sync/lockstep/internal/engine"
+	"github.com/lockstep-sync/lockstep/value"
 )
 
 // Push takes changes of a flow's source into the queues of all flows that read the same. It needs no other system: what
@@ -27,6 +29,7 @@ func (o *outside) Push(ctx context.Context, flow string, changes []json.RawMessa
 	if err != nil {
 		return api.Pushed{}, o.clean(err)
 	}
+	keep := o.keeps(f)
 	var out api.Pushed
 	taken := make([]lockstep.Change, 0, len(changes))
 	for i, raw := range changes {
@@ -36,7 +39,7 @@ func (o *outside) Push(ctx context.Context, flow string, changes []json.RawMessa
 			out.Refused = append(out.Refused, api.RefusedChange{Index: i, Key: key, Code: fault.Code, Field: fault.About.Field, Detail: fault.Err.Error()})
 			continue
 		}
-		taken = append(taken, c)
+		taken = append(taken, keep(c))
 	}
 	feed, fed := feedOf(f), o.fed(feedOf(f))
 	o.attaching.RLock()
@@ -58,6 +61,35 @@ func (o *outside) Push(ctx context.Context, flow string, changes []json.RawMessa
 		out.Missing = append(out.Missing, m.Flow)
 	}
 	return out, nil
+}
+
+// keeps leaves out of pushed records what the system's allow-list does not name: no mapping may read it, so no queue is to
+// hold it (law 12).
+func (o *outside) keeps(f *config.Flow) func(lockstep.Change) lockstep.Change {
+	sys := o.cfg.System(f.From.System)
+	allowed, all := sys.Allows(f.From.Stream)
+	if all {
+		return func(c lockstep.Change) lockstep.Change { return c }
+	}
+	key := sys.Settings().Table("streams")[f.From.Stream].Texts("key")
+	var names *value.Names
+	return func(c lockstep.Change) lockstep.Change {
+		if c.Op == lockstep.Delete {
+			return c
+		}
+		var kept []value.Value
+		var list []string
+		for name, v := range c.Record.Fields.All() {
+			if slices.Contains(allowed, name) || slices.Contains(key, name) {
+				kept, list = append(kept, v), append(list, name)
+			}
+		}
+		if names == nil { // all records have the same
+			names = value.NewNames(list...)
+		}
+		c.Record.Fields = names.Fields(kept)
+		return c
+	}
 }
 
 // notNow is an error of the store: whatever it was, the same can be asked again.

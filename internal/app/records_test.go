@@ -333,3 +333,22 @@ func TestSettingsThatHaveNoUseWithCallers(t *testing.T) {
 		t.Errorf("%q %v", notes, err)
 	}
 }
+
+// What the allow-list of a system does not name is not kept, wherever it comes from.
+func TestPushedFieldsThatAreNotAllowed(t *testing.T) {
+	p := newPlace(t)
+	p.db("db.sqlite", "CREATE TABLE articles (sku TEXT PRIMARY KEY, name TEXT, price DECIMAL(12,2))")
+	text := strings.Replace(recordsYAML, "    max_record: 1KiB", "    max_record: 1KiB\n    allow: {articles: [name]}", 1)
+	h := p.open(p.must(text))
+	c := outsideOf(t, h, api.Bounds{})
+	if r := c.call(erpToken, "/v1/flows/inbound/changes", `{"changes":[{"fields":{"sku":"a","name":"A","price":"1.50"}},{"key":"b","op":"delete"}]}`, nil); r.status != http.StatusOK {
+		t.Fatalf("%+v", r)
+	}
+	entries, err := h.store.Entries(t.Context(), "inbound", "", 0, 10)
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%d entries, %v", len(entries), err)
+	}
+	if got := strings.Join(entries[0].Change.Record.Fields.Names().List(), " "); got != "sku name" {
+		t.Errorf("in the queue: %s", got)
+	}
+}

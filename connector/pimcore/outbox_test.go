@@ -237,6 +237,8 @@ func TestOutboxSees(t *testing.T) {
 			cat := b.srv.IDs("Category")[0]
 			b.do(b.srv.Save(cat, map[string]any{"name@en": "Other"}))
 			b.want("an object of another class", "sku", map[int]string{})
+			b.do(b.srv.Delete(cat))
+			b.want("a delete of another class", "sku", map[int]string{})
 		})
 	}
 }
@@ -385,4 +387,17 @@ func (b *boxed) boxName() (name string) {
 	b.Helper()
 	b.do(b.db.QueryRowContext(b.Context(), "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_COMMENT LIKE 'lockstep%'").Scan(&name))
 	return name
+}
+
+// An object whose row is gone without a delete that was seen is looked at by itself.
+func TestOutboxGoneUnseen(t *testing.T) {
+	b := newBoxed(t, sandbox.Options{})
+	one := b.single(0)
+	b.do(b.srv.Save(one, map[string]any{"price": 1.0}))
+	b.do(b.srv.Delete(one))
+	run(t, b.db, "DELETE FROM "+b.boxName()+" WHERE via = 'deleted'")
+	b.want("gone unseen", "price", map[int]string{one: "look"})
+	if recs := b.fetch(b.r, one); len(recs) > 0 {
+		t.Errorf("%v", recs)
+	}
 }

@@ -303,14 +303,15 @@ func TestOutboxComesAgainUntilAcknowledged(t *testing.T) {
 // An acknowledgement waits for no save, and what it cannot delete is not read by GraphQL over and over.
 func TestOutboxAckNeverWaits(t *testing.T) {
 	b := newBoxed(t, sandbox.Options{})
-	one := b.single(0)
+	one, free := b.single(0), b.single(1)
 	b.do(b.srv.Save(one, map[string]any{"price": 1.0}))
+	b.do(b.srv.Save(free, map[string]any{"price": 1.0}))
 	commit := b.srv.SaveLate(one, map[string]any{"price": 2.0})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	p, err := b.sys.Changes(ctx, b.r, b.at, lockstep.Limit{Rows: 10})
 	b.do(err)
-	if len(p.Changes) != 1 {
+	if len(p.Changes) != 2 {
 		t.Fatalf("%d changes", len(p.Changes))
 	}
 	b.do(b.sys.Ack(ctx, b.r, p.Next))

@@ -267,21 +267,26 @@ func (s *System) Ack(ctx context.Context, r lockstep.Read, upTo lockstep.Positio
 	}
 	b := &outbox{ChangeTable: mykit.ChangeTable{Database: d.name, Name: sqlkit.TrackName(r, boxNameLimit)}, Standing: mykit.Standing{Epoch: turn.Epoch}}
 	return d.with(ctx, r.Stream, func(ctx context.Context, conn mykit.Link) error {
-		return conn.Transaction(ctx, func() error {
-			if counted, err := b.Count(ctx, conn, turn); err != nil || !counted { // not the table that was read: Changes says so
-				return err
-			}
-			for chunk := range slices.Chunk(items, 500) {
-				held, err := d.takeAway(ctx, conn, b, chunk)
-				if err != nil {
+		for chunk := range slices.Chunk(items, ackedAtOnce) { // saves wait for one at most
+			err := conn.Transaction(ctx, func() error {
+				if counted, err := b.Count(ctx, conn, turn); err != nil || !counted { // not the table that was read: Changes says so
 					return err
 				}
-				d.held.Add(heldFeed(r, b), held)
+				held, err := d.takeAway(ctx, conn, b, chunk)
+				if err == nil {
+					d.held.Add(heldFeed(r, b), held)
+				}
+				return err
+			})
+			if err != nil {
+				return err
 			}
-			return nil
-		})
+		}
+		return nil
 	})
 }
+
+const ackedAtOnce = 100
 
 // takeAway deletes rows of the outbox that are as they were read, and names those that somebody holds.
 func (d *database) takeAway(ctx context.Context, conn mykit.Link, b *outbox, items []touch) (held []string, err error) {
@@ -292,25 +297,23 @@ func (d *database) takeAway(ctx context.Context, conn mykit.Link, b *outbox, ite
 	for _, t := range items {
 		read[t] = true
 	}
-	condition, args := rowsOf(items)
 	var free []touch
-	own := mykit.Quote(mykit.Own)
-	err = conn.Rows(ctx, "SELECT id, via, "+sqlkit.Generation+" FROM "+b.SQL()+" WHERE "+own+" = 0 AND "+condition+lock, args, func(cells []driver.Value) error {
+	list, args := listOf(items)
+	joined := ") k STRAIGHT_JOIN " + b.SQL() + " c FORCE INDEX (PRIMARY) ON c." + mykit.Quote(mykit.Own) + " = 0 AND c.id = k.id AND c.via = k.via"
+	err = conn.Rows(ctx, "SELECT c.id, c.via, c."+sqlkit.Generation+" FROM ("+list+joined+lock, args, func(cells []driver.Value) error {
 		t := touch{mykit.TextOf(cells[0]), mykit.TextOf(cells[1]), mykit.TextOf(cells[2])}
 		if read[t] {
 			free = append(free, t)
 		}
 		return nil
 	})
-	if err != nil || len(free) == 0 {
-		free = nil
-	} else {
-		for some := range slices.Chunk(free, 100) {
-			list, args := listOf(some)
-			_, err = conn.Exec(ctx, "DELETE c FROM ("+list+") k STRAIGHT_JOIN "+b.SQL()+" c FORCE INDEX (PRIMARY) ON c."+own+" = 0 AND c.id = k.id AND c.via = k.via", args...)
-			if err != nil {
-				return nil, err
-			}
+	if err != nil {
+		return nil, err
+	}
+	if len(free) > 0 {
+		list, args := listOf(free)
+		if _, err := conn.Exec(ctx, "DELETE c FROM ("+list+joined, args...); err != nil {
+			return nil, err
 		}
 	}
 	for _, t := range items {
@@ -318,7 +321,7 @@ func (d *database) takeAway(ctx context.Context, conn mykit.Link, b *outbox, ite
 			held = append(held, t.String())
 		}
 	}
-	return held, err
+	return held, nil
 }
 
 // listOf is rows of the outbox as a table, to be joined to it: each is looked up by the primary key then. With a condition
@@ -330,15 +333,4 @@ func listOf(items []touch) (string, []driver.Value) {
 	}
 	const one = "SELECT CAST(? AS UNSIGNED) AS id, CONVERT(? USING utf8mb4) COLLATE utf8mb4_bin AS via"
 	return one + strings.Repeat(" UNION ALL "+one, len(items)-1), args
-}
-
-// rowsOf is the condition for rows of the outbox.
-func rowsOf(items []touch) (string, []driver.Value) {
-	terms := make([]string, len(items))
-	var args []driver.Value
-	for i, t := range items {
-		terms[i] = "(id = ? AND via = ?)"
-		args = append(args, t.id, t.via)
-	}
-	return "(" + strings.Join(terms, " OR ") + ")", args
 }

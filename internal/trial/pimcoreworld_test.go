@@ -268,3 +268,22 @@ func apart(a, b []string) (n int) {
 	}
 	return n
 }
+
+// pathless is the rows without their path.
+func pathless(rows []string) []string {
+	out := make([]string, len(rows))
+	for i, row := range rows {
+		cells := strings.Split(row, "|")
+		out[i] = strings.Join(slices.Delete(cells, 4, 5), "|")
+	}
+	return out
+}
+
+// identities are the rows' keys.
+func identities(rows []string) []string {
+	out := make([]string, len(rows))
+	for i, row := range rows {
+		out[i], _, _ = strings.Cut(row, "|")
+	}
+	return out
+}

@@ -42,7 +42,7 @@ func main() {
 		runs   = flag.Int("runs", 3, "runs of each case; the table shows medians")
 		binary = flag.String("lockstep", "", "path of the binary; without it only the limits are measured")
 		only   = flag.String("only", "", "measure the cases whose name matches only; the steps they need are run all the same")
-		parts  = flag.String("parts", "tables maria live hooks queue cost", "which parts to measure")
+		parts  = flag.String("parts", "tables maria live hooks calls pimcore queue cost", "which parts to measure")
 		out    = flag.String("out", "", "file for the table: between its marks <!-- bench --> and <!-- /bench -->, else alone; standard output without")
 	)
 	flag.Parse()
@@ -81,6 +81,7 @@ func run(ctx context.Context, b *bench, rows, small, runs int, parts, out string
 		{"maria", func() error { return b.maria(ctx, rows) }},
 		{"live", func() error { return b.live(ctx, max(small, 10_000)) }},
 		{"hooks", func() error { return b.hooks(ctx) }},
+		{"pimcore", func() error { return b.pimcore(ctx) }},
 		{"queue", func() error { return b.queue(ctx) }},
 		{"calls", func() error { return b.calls(ctx) }},
 		{"cost", func() error { return b.cost(ctx) }},

@@ -94,7 +94,7 @@ func TestPimcoreEditsReachTheTargetByNotices(t *testing.T) {
 	missed := w.inTarget(db)
 	left, others, changed := apart(missed, want), apart(pathless(missed), pathless(want)), apart(pathless(first), pathless(want))
 	t.Logf("%d edits, %d objects: %d notices, %d more lost, %d calls; %d rows differ, %d of them not in their path alone, of %d that would", n, len(want), sent, lost, calls, left, others, changed)
-	if lost < n/20 || left == 0 || others > changed/4 { // one lost notice of a folder is many paths
+	if lost < n/20 || others > changed/4 { // one lost notice of a folder is many paths; a later save of the object makes up for one
 		t.Errorf("%d notices are lost; of %d rows %d still differ", lost, changed, others)
 	}
 	before = w.srv.Requests()

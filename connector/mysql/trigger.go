@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/internal/sqlkit"
@@ -114,8 +115,28 @@ func (s *System) ackTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read
 	if len(items) == 0 {
 		return nil
 	}
+	err = s.takeAway(ctx, p, r, turn, items, keysAtOnce)
+	if mykit.IsNumber(err, 1205) {
+		err = s.takeAway(ctx, p, r, turn, items, 1)
+	}
+	return err
+}
+
+// takeAway deletes from the change table, so many keys in a statement, and counts. Of many keys the server makes a reading of
+// the whole table where that looks cheaper to it, and then meets rows that a transaction holds: it gives up on them soon.
+// Single keys it looks up, and meets nobody: they are locked by us.
+func (s *System) takeAway(ctx context.Context, p *sqlkit.Plan, r lockstep.Read, turn sqlkit.Turn, items []changed, atOnce int) error {
 	c := s.changeTableOf(p, r)
+	from := "DELETE FROM " + c.SQL()
+	if atOnce == 1 { // by itself it would not look up a key in a table of few rows
+		from = "DELETE c FROM " + c.SQL() + " c FORCE INDEX (PRIMARY)"
+	}
 	return s.inWriter(ctx, p.Table, func(a *applier) error {
+		patient, err := a.hurry(ctx)
+		if err != nil {
+			return err
+		}
+		defer patient()
 		if counted, err := c.Count(ctx, a.link, turn); err != nil || !counted { // not the table that was read: Changes says so
 			return err
 		}
@@ -124,22 +145,33 @@ func (s *System) ackTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read
 			if err != nil {
 				return err
 			}
-			// A condition for several keys of more than one field lets the server read past others, and wait for those that
-			// somebody holds: each is looked up by itself.
-			together := max(len(free), 1)
-			if len(p.Key) > 1 {
-				together = 1
-			}
-			for some := range slices.Chunk(free, together) {
+			for some := range slices.Chunk(free, atOnce) {
 				condition, args := keysIn(keyColumns(p), some, "")
 				if condition == "" {
 					continue
 				}
-				if _, err := a.link.Exec(ctx, "DELETE FROM "+c.SQL()+" WHERE "+mykit.Quote(mykit.Own)+" = 0 AND "+condition, args...); err != nil {
+				if _, err := a.link.Exec(ctx, from+" WHERE "+mykit.Quote(mykit.Own)+" = 0 AND "+condition, args...); err != nil {
 					return err
 				}
 			}
 		}
 		return nil
 	})
+}
+
+// hurry lets the connection wait for locks no longer than a second, until patient is called.
+func (a *applier) hurry(ctx context.Context) (patient func(), err error) {
+	was, err := a.link.One(ctx, "SELECT @@SESSION.innodb_lock_wait_timeout")
+	if err != nil {
+		return nil, err
+	}
+	const set = "SET SESSION innodb_lock_wait_timeout = "
+	if _, err := a.link.Exec(ctx, set+"1"); err != nil {
+		return nil, err
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_, _ = a.link.Exec(ctx, set+was[0]) // if it fails, the connection is gone
+	}, nil
 }

@@ -105,7 +105,8 @@ func (s *System) changedPage(ctx context.Context, c *changeTable, turn sqlkit.Tu
 }
 
 // ackTrigger deletes from the change table what was read up to a position, each key only with the generation that it
-// was read with, and counts. It never waits for an application: a row that a transaction holds stays, and comes again.
+// was read with, and counts. A row that a transaction holds stays, and comes again; it holds up the others for a second at
+// most.
 func (s *System) ackTrigger(ctx context.Context, p *sqlkit.Plan, r lockstep.Read, upTo lockstep.Position) error {
 	turn, err := sqlkit.ReadTurn(upTo, len(p.Key))
 	if err != nil {

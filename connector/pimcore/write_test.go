@@ -346,3 +346,56 @@ func TestWriteWithoutIntrospection(t *testing.T) {
 	st.holds(key, "sku", "BLIND", "name_de", "Hut", "releaseDate", day)
 	st.refused(lockstep.Write{Key: key, Fields: value.F("cats", []any{})}, lockstep.CodeCannot, "introspection is off")
 }
+
+func TestRenamesMovesAndPublishes(t *testing.T) {
+	st := writeStand(t)
+	key := st.put("", "sku", "MOVE", "key", "first", "published", false)
+	if o := st.get(key); o.Fullpath != "/Products/first" || o.Published {
+		t.Errorf("%+v", o)
+	}
+	folder, err := st.srv.Create(sandbox.NewObject{Path: "/", Key: "Elsewhere"})
+	st.do(err)
+	st.put(key, "key", "second/name", "published", true, "parentId", strconv.Itoa(folder))
+	if o := st.get(key); !strings.HasPrefix(o.Fullpath, "/Elsewhere/second-name~") || !o.Published {
+		t.Errorf("%+v", o)
+	}
+	st.refused(lockstep.Write{Key: key, Fields: value.F("key", "")}, lockstep.CodeValue, "cannot be empty")
+	st.refused(lockstep.Write{Key: key, Fields: value.F("parentId", "/Products")}, lockstep.CodeValue, "by its id")
+}
+
+// What is not permitted stops the flow, and names no values.
+func TestWritesThatAreNotPermitted(t *testing.T) {
+	st := writeStand(t)
+	id := lockstep.Key(st.ids("Product")[0])
+	st.srv.SetWorkspaces([]sandbox.Workspace{{Path: "/", Read: true}, {Path: "/", Assets: true, Read: true}})
+	st.refused(lockstep.Write{Key: id, Fields: value.F("name_en", "secret words")}, lockstep.CodeRights, "does not permit")
+	st.refused(lockstep.Write{Fields: value.F("sku", "NOPE")}, lockstep.CodeRights, "does not permit")
+	st.sys = st.open(forWrites("delete_children", true)...)
+	f := st.refused(lockstep.Write{Op: lockstep.Delete, Key: id}, lockstep.CodeRights, "does not permit")
+	if f.Kind != lockstep.Denied || strings.Contains(f.Error(), "secret words") {
+		t.Error(f)
+	}
+}
+
+// Whatever cuts an answer off leaves an unknown outcome.
+func TestWritesWithoutAnAnswer(t *testing.T) {
+	st := writeStand(t)
+	id := lockstep.Key(st.ids("Product")[0])
+	st.scan(products("sku"), 100)
+	for _, fault := range []sandbox.Fault{sandbox.FaultLost, sandbox.Fault500, sandbox.Fault502, sandbox.Fault504, sandbox.FaultHTML} {
+		st.srv.FailNext(fault, 1)
+		if f := lockstep.FaultOf(st.apply(lockstep.Write{Key: id, Fields: value.F("name_en", "x "+string(fault))})[0].Err); f == nil || !f.Unknown {
+			t.Errorf("%s: %v", fault, f)
+		}
+	}
+}
+
+// Pimcore says success for what it did not take: a unit that nobody knows.
+func TestReadBackFindsWhatWasNotTaken(t *testing.T) {
+	st := writeStand(t)
+	id := lockstep.Key(st.ids("Product")[0])
+	f := lockstep.FaultOf(st.apply(lockstep.Write{Key: id, Fields: value.F("weight", "3", "weight_unit", "furlong")})[0].Err)
+	if f == nil || f.Code != lockstep.CodeValue || !strings.Contains(f.Error(), "weight_unit") {
+		t.Error(f)
+	}
+}

@@ -23,6 +23,7 @@ catalogue while the changes arrive in the shop. Once it breaks a record, shows w
 parked, and mends it. At the end ` + "`lockstep verify`" + ` must say that both sides agree: only then is the
 exit code 0. Latency is measured in the shop itself.`,
 		example: `  lockstep demo
+  lockstep demo pimcore               # a Pimcore that tells of its saves
   lockstep demo --fast
   lockstep demo --keep ./demo         # look around afterwards
   lockstep demo --postgres "postgres://me@localhost/test"`,
@@ -34,6 +35,7 @@ exit code 0. Latency is measured in the shop itself.`,
 	f.StringVar(&o.keep, "keep", "", "use the folder `DIR` and leave everything there")
 	f.StringVar(&o.postgres, "postgres", "", "put the shop into the PostgreSQL database `DSN`, in a schema of its own, which is dropped afterwards (not with --keep)")
 	_ = c.MarkFlagDirname("keep")
+	c.AddCommand(t.demoPimcoreCommand())
 	return c
 }
 

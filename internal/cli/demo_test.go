@@ -54,3 +54,14 @@ func TestDemoTells(t *testing.T) {
 		t.Errorf("a folder that is not empty is taken: code %d", code)
 	}
 }
+
+func TestDemoPimcore(t *testing.T) {
+	out, code := command(t, t.TempDir(), "demo", "pimcore", "--fast", "--json")
+	var sum pimcoreSummary
+	if err := json.Unmarshal([]byte(out), &sum); err != nil || code != 0 {
+		t.Fatalf("code %d, %v\n%s", code, err, out)
+	}
+	if !sum.Level || sum.Saves != 20 || sum.P50 <= 0 || sum.Moved < 60 || sum.Deleted < 10 || sum.Products+sum.Deleted != sum.Moved {
+		t.Errorf("%+v", sum)
+	}
+}

@@ -86,7 +86,7 @@ func (e *entry) shown(now time.Time) lockstep.Entry {
 // Requeue makes parked, delayed and waiting entries ready, with all their attempts.
 func (s *Store) Requeue(ctx context.Context, ids ...int64) (int, error) {
 	return s.decide(ctx, ids, func(f *flow, e *entry) bool {
-		if e.State == lockstep.Ready {
+		if e.State == lockstep.Ready || !e.NotBefore.IsZero() && !e.NotBefore.After(time.Now()) { // due is ready
 			return false
 		}
 		if e.Change.Fault != nil { // what could not be read is read again

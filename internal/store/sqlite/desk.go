@@ -93,7 +93,7 @@ func (s *Store) leasedIDs(f *flow, now time.Time) string {
 // Requeue makes parked, delayed and waiting entries ready, with all their attempts.
 func (s *Store) Requeue(ctx context.Context, ids ...int64) (n int, err error) {
 	err = s.decide(ctx, ids, func(t *tx, rows []*row) error {
-		rows = slices.DeleteFunc(rows, func(r *row) bool { return r.state == ready })
+		rows = slices.DeleteFunc(rows, func(r *row) bool { return r.state == ready || !r.notBefore.IsZero() && !r.notBefore.After(t.now) })
 		for _, r := range rows {
 			if r.unread { // what could not be read is read again
 				r.hint, r.unread = true, false

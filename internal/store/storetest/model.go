@@ -446,7 +446,7 @@ func (m *model) requeue() {
 		return
 	}
 	want := 0
-	if e.now() != lockstep.Leased && e.state != lockstep.Ready {
+	if now := e.now(); now != lockstep.Leased && now != lockstep.Ready { // what is due is ready
 		want = 1
 		if e.what == "unread" {
 			e.what = "hint"

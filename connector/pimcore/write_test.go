@@ -293,9 +293,10 @@ func TestDeletesKeepWhatIsBelow(t *testing.T) {
 func TestOutputCacheDoesNotSwallowWrites(t *testing.T) {
 	st := newStand(t, sandbox.Options{Products: 3, Seed: 3, OutputCache: time.Hour}, forWrites()...)
 	id := lockstep.Key(st.ids("Product")[0])
-	for i := range 3 {
-		st.put(id, "name_en", fmt.Sprint("n", i%2))
-		st.holds(id, "name_en", fmt.Sprint("n", i%2))
+	for range 3 {
+		st.put(id, "name_en", "ours")
+		st.holds(id, "name_en", "ours")
+		st.do(st.srv.SilentEdit(atoi(t, id), map[string]any{"name@en": "theirs"})) // clears no cache
 	}
 }
 
@@ -397,5 +398,28 @@ func TestReadBackFindsWhatWasNotTaken(t *testing.T) {
 	f := lockstep.FaultOf(st.apply(lockstep.Write{Key: id, Fields: value.F("weight", "3", "weight_unit", "furlong")})[0].Err)
 	if f == nil || f.Code != lockstep.CodeValue || !strings.Contains(f.Error(), "weight_unit") {
 		t.Error(f)
+	}
+}
+
+// A localized field that must not be empty in any language comes in several saves: only the last is checked as a whole.
+func TestMandatoryInEveryLanguage(t *testing.T) {
+	st := newStand(t, sandbox.Options{
+		Languages: []string{"en", "fr"},
+		Classes:   []sandbox.Class{{ID: "T", Name: "Text", Fields: []sandbox.Field{{Name: "code", Kind: sandbox.Input}, {Name: "title", Kind: sandbox.Input, Localized: true, Mandatory: true}}}},
+	}, "languages", []string{"en", "fr"}, "classes", map[string]lockstep.Settings{"Text": {"parent": "/", "object_key": "code"}})
+	write := func(id lockstep.Key, pairs ...any) lockstep.Result {
+		t.Helper()
+		res, err := st.sys.Apply(t.Context(), "Text", []lockstep.Write{{Key: id, Fields: value.F(pairs...)}})
+		st.do(err)
+		return res[0]
+	}
+	res := write("", "code", "both", "title_en", "Hat", "title_fr", "Chapeau")
+	st.do(res.Err)
+	st.do(write(res.Key, "title_en", "Cap", "title_fr", "Casquette").Err)
+	empty, err := st.srv.Create(sandbox.NewObject{Class: "Text", Path: "/", Key: "empty", Unchecked: true})
+	st.do(err)
+	st.do(write(key(empty), "title_en", "Hat", "title_fr", "Chapeau").Err)
+	if f := lockstep.FaultOf(write("", "code", "one", "title_en", "Hat").Err); f == nil || f.Code != lockstep.CodeConstraint {
+		t.Errorf("one language alone: %v", f)
 	}
 }

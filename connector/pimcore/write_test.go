@@ -296,6 +296,9 @@ func TestOutputCacheDoesNotSwallowWrites(t *testing.T) {
 	for range 3 {
 		st.put(id, "name_en", "ours")
 		st.holds(id, "name_en", "ours")
+		if now := st.get(id).Values["name@en"]; now != "ours" {
+			t.Errorf("Pimcore holds %q", now)
+		}
 		st.do(st.srv.SilentEdit(atoi(t, id), map[string]any{"name@en": "theirs"})) // clears no cache
 	}
 }

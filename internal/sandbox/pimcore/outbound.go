@@ -22,13 +22,15 @@ func (s *Server) record(c change) {
 
 // published tells of what was recorded, when the process that wrote it is done.
 func (s *Server) published() error {
-	s.cache.clear()
 	s.out.mu.Lock()
 	defer s.out.mu.Unlock()
 	s.w.mu.Lock()
 	groups := s.out.waiting
 	s.out.waiting = nil
 	s.w.mu.Unlock()
+	if !onlySilent(groups) {
+		s.cache.clear()
+	}
 	if s.out.mirror != nil {
 		for _, g := range groups {
 			if err := s.out.mirror.write(g); err != nil {
@@ -40,4 +42,17 @@ func (s *Server) published() error {
 		s.out.hook.tell(groups)
 	}
 	return nil
+}
+
+// onlySilent tells that nothing was written but by SQL: no save cleared the output cache.
+func onlySilent(groups [][]change) bool {
+	some := false
+	for _, g := range groups {
+		for _, c := range g {
+			if some = true; !c.silent {
+				return false
+			}
+		}
+	}
+	return some
 }

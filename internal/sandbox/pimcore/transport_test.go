@@ -99,9 +99,11 @@ func TestOutputCache(t *testing.T) {
 		t.Error("a mutation with another text did not run")
 	}
 	read := s.ask(`{getProduct(id:11){price}}`, nil)
-	if err := s.SilentEdit(11, map[string]any{"price": 5}); err != nil {
-		t.Fatal(err)
+	s.do(s.SilentEdit(11, map[string]any{"price": 5}))
+	if got := s.ask(`{getProduct(id:11){price}}`, nil); got != read {
+		t.Error("direct SQL clears no cache")
 	}
+	s.do(s.Save(10, map[string]any{"price": 5}))
 	if got := s.ask(`{getProduct(id:11){price}}`, nil); got == read {
 		t.Error("a save clears the cache")
 	}

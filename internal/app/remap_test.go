@@ -92,7 +92,8 @@ flows:
     to:   {system: shop, stream: goods}
     map: %s
 `, shop, c.rules), c.want == nil)
-				if got := w.keys(); c.want != nil && !slices.Equal(got, c.want) || c.want == nil && len(got) != 50 {
+				// A delta that reads again by its overlap may meet the full sync at a record, and write what it wrote.
+				if got := slices.Compact(w.keys()); c.want != nil && !slices.Equal(got, c.want) || c.want == nil && len(got) != 50 {
 					t.Errorf("by %s were written: %s", c.rules, strings.Join(got, " "))
 				}
 			}

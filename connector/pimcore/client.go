@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 	"unsafe"
@@ -21,13 +22,12 @@ type client struct {
 	http *httpkit.Client
 	url  string
 	mark string // of this process; with a number behind it no two documents are equal
-	next chan int64
+	sent atomic.Int64
 }
 
 func newClient(url, key string, o httpkit.Options, mark string) *client {
 	o.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "X-Api-Key": {key}}
-	c := &client{http: httpkit.New(o), url: url, mark: mark, next: make(chan int64, 1)}
-	c.next <- 0
+	c := &client{http: httpkit.New(o), url: url, mark: mark}
 	return c
 }
 
@@ -119,8 +119,7 @@ func (c *client) ask(ctx context.Context, d document) (*answer, error) {
 // body is the JSON of a document. Its last line is a comment that no other document has: an endpoint with an output
 // cache answers equal bodies, mutations among them, without running them.
 func (c *client) body(d document) []byte {
-	n := <-c.next
-	c.next <- n + 1
+	n := c.sent.Add(1)
 	var b bytes.Buffer
 	b.WriteString(`{"query":`)
 	writeJSON(&b, d.query+"\n# r-"+c.mark+"-"+strconv.FormatInt(n, 10))

@@ -36,15 +36,10 @@ func (a *applier) remove(ctx context.Context, id string) error {
 	if err != nil {
 		return a.sys.checked(err)
 	}
-	_, err = a.answer(ans, nil, d)
-	f := lockstep.FaultOf(err)
-	switch {
-	case f == nil || f.Code == lockstep.CodeGone:
-		return nil
-	case f.Unknown && f.Code == lockstep.CodeServer: // a delete has no output
-		return nil
+	if _, err = a.answer(ans, nil, d); err != nil && lockstep.FaultOf(err).Code != lockstep.CodeGone {
+		return err
 	}
-	return f
+	return nil
 }
 
 // below tells whether an object is there, and whether it has anything below it.

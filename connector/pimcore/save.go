@@ -241,10 +241,12 @@ func (a *applier) send(ctx context.Context, d document, p *plan, s *saved) locks
 
 var errNoOutput = errors.New("the mutation's answer has no output")
 
-// answer reads what mutations answered: each says whether it was carried out, and the last shows the object.
+// answer reads what mutations answered: each says whether it was carried out, and the last shows the object, by p; nil
+// where there is none to show.
 func (a *applier) answer(ans *answer, p *plan, d document) (*row, error) {
 	var out *row
 	var refused error
+	answered := false
 	c := &cursor{text: ans.data}
 	err := c.members(func(string) error {
 		if c.space() != '{' {
@@ -260,7 +262,7 @@ func (a *applier) answer(ans *answer, p *plan, d document) (*row, error) {
 			case name == "message":
 				message, err = c.scalar()
 				return err
-			case name == "output" && c.space() == '{':
+			case name == "output" && p != nil && c.space() == '{':
 				start := c.at
 				if r, err := p.row(c, make([]value.Value, len(p.fields))); err == nil {
 					out = &r
@@ -271,6 +273,7 @@ func (a *applier) answer(ans *answer, p *plan, d document) (*row, error) {
 			}
 			return c.skip()
 		})
+		answered = true
 		if err == nil && !success && refused == nil {
 			refused = a.refusal(message, d)
 		}
@@ -279,7 +282,7 @@ func (a *applier) answer(ans *answer, p *plan, d document) (*row, error) {
 	switch {
 	case refused != nil:
 		return nil, refused
-	case err != nil || out == nil:
+	case err != nil || !answered || p != nil && out == nil:
 		return nil, lockstep.Faultf(lockstep.CodeServer, "half an answer").On(lockstep.About{Request: d.name}).Maybe()
 	}
 	return out, nil

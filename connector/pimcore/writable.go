@@ -101,7 +101,7 @@ func (c *class) writerOf(d *deriver, f *field) (*writer, string) {
 			w.as = inTexts
 		}
 	default:
-		return c.collectionWriter(d, f, w, in)
+		return w.collection(d, f, in)
 	}
 	return w.fit(c, d, f, in)
 }
@@ -210,8 +210,8 @@ func kindOfEnd(name string) string {
 	return "asset"
 }
 
-// collectionWriter is how a field collection is written.
-func (c *class) collectionWriter(d *deriver, f *field, w *writer, in *graphField) (*writer, string) {
+// collection is how a field collection is written.
+func (w *writer) collection(d *deriver, f *field, in *graphField) (*writer, string) {
 	info := d.types.get(in.typ.name)
 	if info == nil || info.field("items") == nil || len(f.path.steps) > 1 || f.path.members != nil {
 		return nil, whyNoInput

@@ -426,3 +426,18 @@ func TestMandatoryInEveryLanguage(t *testing.T) {
 		t.Errorf("one language alone: %v", f)
 	}
 }
+
+// Only a success that is said counts: half an answer to a delete is none.
+func TestHalfAnAnswerToADelete(t *testing.T) {
+	a := &applier{}
+	for data, done := range map[string]bool{
+		`{"m0":{"success":true,"message":""}}`:     true,
+		`{"m0":{"success":false,"message":"why"}}`: false,
+		`{"m0":null}`: false, `{}`: false, ``: false, `{"m0":{"success":tr`: false, `{"m0":{}}`: false,
+	} {
+		_, err := a.answer(&answer{data: data}, nil, document{name: "delete", write: true})
+		if (err == nil) != done {
+			t.Errorf("%s: %v", data, err)
+		}
+	}
+}

@@ -52,24 +52,13 @@ func (a *applier) create(ctx context.Context, w *lockstep.Write) lockstep.Result
 		m.body.WriteString(",omitMandatoryCheck:true")
 	}
 	m.body.WriteString(a.userID(m) + ",input:" + m.arg(inputType(a.class.name), s.inputs[s.langs[0]]) + "){success message output" + p.ask + "}")
-	if len(s.langs) == 1 {
-		return a.met(ctx, a.send(ctx, m.document("create"), p, s), w, s)
+	first := s
+	if len(s.langs) > 1 {
+		first = s.part(s.langs[0])
 	}
-	made := a.send(ctx, m.document("create"), p, s.part(s.langs[0]))
-	if made.Err != nil {
+	made, id := a.send(ctx, m.document("create"), p, first)
+	if made.Err != nil || len(s.langs) == 1 {
 		return a.met(ctx, made, w, s)
-	}
-	id := string(made.Key)
-	if !a.class.byID() {
-		rest, err := a.sys.plan(ctx, lockstep.Read{Stream: a.class.name})
-		if err != nil {
-			return lockstep.Result{Err: lockstep.FaultOf(err).Maybe()}
-		}
-		rows, err := a.sys.byKey(ctx, rest, []lockstep.Key{made.Key})
-		if err != nil || len(rows) != 1 {
-			return lockstep.Result{Err: lockstep.Faultf(lockstep.CodeServer, "the object that was just made is not found").Maybe()}
-		}
-		id = rows[0].id
 	}
 	res := a.updatePrepared(ctx, s, id, s.langs[1:])
 	if res.Err != nil { // the object is there

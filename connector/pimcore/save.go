@@ -182,7 +182,8 @@ func (a *applier) updatePrepared(ctx context.Context, s *saved, id string, langs
 		}
 		m.body.WriteString("}\n")
 	}
-	return a.send(ctx, m.document("update"), p, s)
+	res, _ := a.send(ctx, m.document("update"), p, s)
+	return res
 }
 
 // withSystem adds what the input takes of the system's columns.
@@ -221,22 +222,23 @@ func (a *applier) readBack(ctx context.Context, s *saved) (*plan, error) {
 	return a.sys.plan(ctx, lockstep.Read{Stream: a.class.name, Fields: names})
 }
 
-// send sends mutations of one object and reads the answer of the last. Any that is refused is the write's fault.
-func (a *applier) send(ctx context.Context, d document, p *plan, s *saved) lockstep.Result {
+// send sends mutations of one object and reads the answer of the last: the object's id is in it. Any that is refused is
+// the write's fault.
+func (a *applier) send(ctx context.Context, d document, p *plan, s *saved) (res lockstep.Result, id string) {
 	ans, err := a.sys.client.ask(ctx, d)
 	if err != nil {
-		return lockstep.Result{Err: a.sys.checked(err)}
+		return lockstep.Result{Err: a.sys.checked(err)}, ""
 	}
 	row, err := a.answer(ans, p, d)
 	if err != nil {
-		return lockstep.Result{Err: err}
+		return lockstep.Result{Err: err}, ""
 	}
 	if row.change.Fault != nil {
-		return lockstep.Result{Err: row.change.Fault.Maybe()}
+		return lockstep.Result{Err: row.change.Fault.Maybe()}, row.id
 	}
-	res := lockstep.Result{Key: row.change.Record.Key, Version: row.change.Record.Version}
+	res = lockstep.Result{Key: row.change.Record.Key, Version: row.change.Record.Version}
 	res.Err = s.compare(row.change.Record.Fields)
-	return res
+	return res, row.id
 }
 
 var errNoOutput = errors.New("the mutation's answer has no output")

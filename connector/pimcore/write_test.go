@@ -441,3 +441,17 @@ func TestHalfAnAnswerToADelete(t *testing.T) {
 		}
 	}
 }
+
+// Where the key is another field, the second language goes to the object that the create itself showed: no look-up.
+func TestCreateByAnotherKey(t *testing.T) {
+	st := writeStand(t, "key", "sku")
+	st.scan(products("sku"), 100)
+	before := st.srv.Requests()
+	if key := st.put("NEW", "sku", "NEW", "name_en", "Hat", "name_de", "Hut"); key != "NEW" {
+		t.Errorf("the key is %q", key)
+	}
+	if n := st.srv.Requests() - before; n != 3 { // is it there, the create, the second language
+		t.Errorf("%d requests", n)
+	}
+	st.holds("NEW", "name_en", "Hat", "name_de", "Hut")
+}

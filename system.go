@@ -30,6 +30,11 @@ type Field struct {
 	Default  bool // the system fills it in where a create leaves it out
 	ReadOnly bool // it cannot be written: the system computes it, or Why
 	Why      string
+	// Inherits is the field whose value this one has while it has none of its own, such as a shop's default text: null
+	// and that value are equal (law 7), and a record that is read may say either.
+	Inherits string
+	// WriteOnly says that it goes in and never comes back, such as where to take bytes from: it is no part of equality.
+	WriteOnly bool
 }
 
 // Stream describes a collection of like records. What a system can optionally do is data here.

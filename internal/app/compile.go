@@ -18,6 +18,7 @@ var inExpr = mapping.Pos{Line: 1, Col: 1}
 
 // specOf is a flow's mapping as it is written down. target nil: it is not known.
 func specOf(f *config.Flow, source lockstep.Stream, target *lockstep.Stream) mapping.Spec {
+	source.Fields = slices.DeleteFunc(slices.Clone(source.Fields), func(field lockstep.Field) bool { return field.WriteOnly })
 	s := mapping.Spec{Flow: f.Name, Source: source, Target: target, Identity: f.Identity(), Maps: map[string]map[string]value.Value{}}
 	for _, r := range f.Map {
 		rule := mapping.Rule{Name: r.Target, Pos: inExpr, Null: nullPolicy(r.Null)}

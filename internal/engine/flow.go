@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -113,5 +114,8 @@ func (f *Flow) look() lockstep.Read {
 	if f.Back != nil {
 		return f.Back.Read
 	}
-	return lockstep.Read{Stream: f.To.Name, Fields: f.Mapping.Writes()}
+	return lockstep.Read{Stream: f.To.Name, Fields: slices.DeleteFunc(slices.Clone(f.Mapping.Writes()), func(name string) bool {
+		field := f.To.Field(name)
+		return field != nil && field.WriteOnly
+	})}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/decimal"
@@ -18,6 +19,7 @@ import (
 // cut, as the system does), doubles to the declared bits: that much the target does itself. All else is exact or a
 // fault: text is never cut, a number never wraps, a time of day never falls off a date. NaN and infinities pass in
 // float and decimal fields (PostgreSQL's numeric holds them), all NaNs being equal, and are faults elsewhere.
+// A field that inherits (lockstep.Field.Inherits) becomes null where it says what it would inherit.
 func (s *Shape) Coerce(f value.Fields) (value.Fields, error) {
 	if f.Len() == 0 {
 		return f, nil
@@ -41,10 +43,36 @@ func (s *Shape) Coerce(f value.Fields) (value.Fields, error) {
 			out[i] = w
 		}
 	}
+	if len(p.heirs) > 0 {
+		out = s.inherit(p, values, out)
+	}
 	if out == nil {
 		return f, nil
 	}
 	return p.out.Fields(out), nil
+}
+
+// inherit makes null of what is said to be inherited anyway. out is nil while it would be a copy of values.
+func (s *Shape) inherit(p *plan, values, out []value.Value) []value.Value {
+	h := s.hashers.Get().(*hasher)
+	defer func() {
+		h.release()
+		s.hashers.Put(h)
+	}()
+	for _, heir := range p.heirs {
+		now := values
+		if out != nil {
+			now = out
+		}
+		if now[heir.at].IsNull() || !h.equal(&s.fields[p.shape[heir.at]].typ, now[heir.at], now[heir.from]) {
+			continue
+		}
+		if out == nil {
+			out = slices.Clone(values)
+		}
+		out[heir.at] = value.Null
+	}
+	return out
 }
 
 // coerce brings one value to a type; changed is false where v is as it should be already.

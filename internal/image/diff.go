@@ -53,6 +53,11 @@ func (s *Shape) compare(ours, theirs value.Fields, report func(Difference) bool)
 			continue
 		}
 		b, _ := theirs.Get(fd.name)
+		if b.IsNull() && fd.inherits != "" {
+			if _, told := ours.Get(fd.inherits); !told { // ours was not compared with what it would inherit
+				b, _ = theirs.Get(fd.inherits)
+			}
+		}
 		if !h.equal(&fd.typ, a, b) && !within(fd.tolerance, a, b) && !report(Difference{fd.name, a, b}) {
 			return
 		}

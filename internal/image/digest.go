@@ -42,6 +42,9 @@ func (s *Shape) tagged(opt Options) [tagSize]byte {
 		if slices.Contains(opt.Absent, fd.name) {
 			b = append(b, '?')
 		}
+		if fd.inherits != "" {
+			b = append(append(b, '<'), fd.inherits...)
+		}
 	}
 	var tag [tagSize]byte
 	binary.BigEndian.PutUint32(tag[:], uint32(xxh3.Hash(b)))

@@ -37,6 +37,7 @@ type field struct {
 	name      string
 	typ       value.Type
 	ignore    bool
+	inherits  string // the field whose value counts as null here, "" for none
 	tolerance *value.Decimal
 	seed      uint64 // of the name, for the digest
 }
@@ -55,6 +56,8 @@ func New(stream lockstep.Stream, fields []string, opt Options) (*Shape, error) {
 	for _, f := range stream.Fields {
 		if (fields == nil && !f.ReadOnly) || slices.Contains(fields, f.Name) {
 			s.add(f.Name, f.Type)
+			last := &s.fields[len(s.fields)-1]
+			last.ignore, last.inherits = f.WriteOnly, f.Inherits
 		}
 	}
 	for _, name := range fields {
@@ -134,7 +137,11 @@ type plan struct {
 	shape  []int // of each field of out: where it stands in the shape
 	same   bool  // out is in, field by field
 	hashed []int // of each hashed field of the shape: where it stands in `in`, or -1
+	heirs  []heir
 }
+
+// heir is a field that inherits and the field that it inherits from, by their places in plan.out.
+type heir struct{ at, from int }
 
 func (s *Shape) planFor(names *value.Names) *plan {
 	for i := range s.plans {
@@ -154,6 +161,11 @@ func (s *Shape) planFor(names *value.Names) *plan {
 		p.out = names
 	} else {
 		p.out = value.NewNames(list...)
+	}
+	for at, i := range p.shape {
+		if from := s.fields[i].inherits; from != "" && p.out.Index(from) >= 0 {
+			p.heirs = append(p.heirs, heir{at, p.out.Index(from)})
+		}
 	}
 	for _, i := range s.hashed {
 		p.hashed = append(p.hashed, names.Index(s.fields[i].name))

@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"html"
 	"regexp"
 	"strconv"
@@ -70,6 +72,8 @@ var textFunctions = []function{
 		each(func(s string) string { return strings.Join(strings.Fields(norm.NFC.String(s)), " ") })},
 	{"slug", "text", "slug(text)", "for addresses: small letters a to z, digits, hyphens. Accents go (č is c, é is e), and ß is ss, æ ae, œ oe, ø o, đ d, ł l, þ th. ä, ö, ü are a, o, u: replace() first where ae is wanted",
 		`slug("Čevlji & Škornji 42")`, `"cevlji-skornji-42"`, oneText, gives(isText), false, each(slug)},
+	{"sha256", "text", "sha256(text)", "its SHA-256, as 64 hexadecimal digits: a short name for something long, the same each time", `left(sha256("/a.png 2026"), 12)`, `"fd0723e2c97f"`,
+		oneText, gives(isText), false, each(func(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) })},
 	{"json", "text", "json(text)", "the value that a JSON text holds", `json("{\"a\": 1.50}").a`, `1.50`, oneText, gives(isAny), false, parseJSON},
 	{"toJson", "text", "toJson(x)", "any value as JSON text", `toJson([1, "a"])`, `"[1,\"a\"]"`, []param{{name: "x", class: isAny}}, gives(isText), true,
 		func(w *Worker, a []value.Value) value.Value { return w.text(string(value.AppendJSON(nil, a[0]))) }},

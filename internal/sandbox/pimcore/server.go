@@ -96,6 +96,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	switch {
+	case r.URL.Path != s.Path() && s.file(w, r):
 	case r.URL.Path != s.Path():
 		page(w, http.StatusNotFound, "Not Found")
 	case !s.permitted(r):

@@ -41,6 +41,9 @@ type Request struct {
 	URL    string
 	Header http.Header
 	Body   []byte
+	// Stream gives the body anew for each call, Length bytes of it, where it is too large for Body.
+	Stream func() io.Reader
+	Length int64
 	// Write says that the request changes something: a fault after it may have arrived has an unknown outcome (law 5).
 	Write bool
 	// Name is what faults call the request; it holds no values.
@@ -135,12 +138,19 @@ func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 
 func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) {
 	var body io.Reader
-	if r.Body != nil {
+	switch {
+	case r.Stream != nil:
+		body = r.Stream()
+	case r.Body != nil:
 		body = bytes.NewReader(r.Body)
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
 	if err != nil { // its text has the address in it
 		return nil, about(r, lockstep.Faultf(lockstep.CodeConfig, "the address cannot be understood"))
+	}
+	if r.Stream != nil {
+		req.ContentLength = r.Length
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(r.Stream()), nil }
 	}
 	req.Header.Set("User-Agent", "lockstep")
 	for _, h := range []http.Header{c.opts.Header, r.Header} {

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -206,6 +207,23 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		} else if err != nil && strings.Contains(err.Error(), "u:p") {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestABodyThatStreams(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%d %d %s", r.ContentLength, len(r.TransferEncoding), b)
+	}))
+	t.Cleanup(srv.Close)
+	c := httpkit.New(httpkit.Options{})
+	t.Cleanup(c.Close)
+	stream := func() io.Reader { return io.MultiReader(strings.NewReader("ab"), strings.NewReader("cde")) }
+	for range 2 {
+		a, err := c.Do(t.Context(), httpkit.Request{Method: http.MethodPost, URL: srv.URL, Stream: stream, Length: 5})
+		if err != nil || string(a.Body) != "5 0 abcde" {
+			t.Fatalf("%v, %v", a, err)
 		}
 	}
 }

@@ -37,6 +37,8 @@ const (
 	CodeUnique        Code = "LS-UNIQUE"
 	CodeConstraint    Code = "LS-CONSTRAINT"
 	CodeReference     Code = "LS-REFERENCE"
+	CodeRing          Code = "LS-RING"
+	CodeReferred      Code = "LS-REFERRED"
 	CodeVersionMoved  Code = "LS-VERSION-MOVED"
 	CodeGone          Code = "LS-GONE"
 	CodeAmbiguous     Code = "LS-AMBIGUOUS"
@@ -101,6 +103,8 @@ var Codes = []CodeInfo{
 	{CodeUnique, Invalid, "a unique constraint of the target is violated", "Find the record that holds the value already and settle which is right."},
 	{CodeConstraint, Invalid, "a constraint of the target is violated", "Mend the value in the source, or convert it in the mapping."},
 	{CodeReference, Waiting, "a record that this one refers to is not there yet", "Nothing to do: it goes as soon as the other one is there; `lockstep explain` says which."},
+	{CodeRing, Invalid, "records wait for each other in a ring", "Write `later(link(…))` in the mapping of one of them: it is then sent without that reference, and again once the other one is there. Where one is mended so, the others go by themselves."},
+	{CodeReferred, Waiting, "the target record is still referred to", "Nothing to do: it is deleted once those that refer to it were sent again or deleted, or after ten minutes; `lockstep explain` names them."},
 	{CodeVersionMoved, Conflict, "the target record changed meanwhile", "Nothing to do: it is looked at again."},
 	{CodeGone, NotFound, "the target record is not there", "Nothing to do: it is created again, or the delete counts as done."},
 	{CodeAmbiguous, Invalid, "the match fields find more than one target record", "Remove the double in the target, or name match fields that tell them apart."},

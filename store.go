@@ -110,7 +110,7 @@ const (
 	Done  Verdict = iota // leaves the queue, unless a newer generation came
 	Retry                // ready again at Outcome.RetryAt
 	Wait                 // ready again when the link Outcome.For appears, at the latest at RetryAt
-	Park                 // waits for a person
+	Park                 // waits for a person; with Outcome.For also for that link
 )
 
 // Outcome closes one lease.
@@ -120,14 +120,17 @@ type Outcome struct {
 	RetryAt  time.Time // with Retry and Wait
 	Attempt  bool      // counts as an attempt
 	Tried    bool      // the outcome is unknown: of Delivery.Change as it was tried
-	For      *Ref      // with Wait
+	For      *Ref      // with Wait, and with Park where a link mends it, too
 	Fault    *Fault
 	Link     *Link  // to save; its ID is 0 for a new one
 	Unlink   *Link  // to forget
 	Did      string // what happened: "created", "updated", "deleted", "level", "filtered", …
 	Run      int64
-	Clash    *Clash // a conflict that was met, for the story
-	Hint     Key    // a record of the target that the flow face to face (same Set, other Side) is to look at; "" for none
+	Clash    *Clash      // a conflict that was met, for the story
+	Hint     Key         // a record of the target that the flow face to face (same Set, other Side) is to look at; "" for none
+	Refs     []Reference // what the record was made with, as a whole; nil leaves what is known
+	News     Use         // have the records looked at that refer to this one in these ways
+	Note     string      // a word more for the story
 }
 
 // Queue carries changes from capture to delivery. Append and Settle are two of the three atomic steps.
@@ -260,6 +263,8 @@ type PageEnd struct {
 	Failed []Outcome // records that become queue entries: Delivery.Change and the verdict count
 	Queue  []Change  // changes that go by the queue: deletes, mostly
 	Ahead  bool      // the page behind was begun already: what was begun last stays in flight
+	Refs   []Refers  // of the records that were brought level
+	News   []News
 }
 
 // PageWrite is a record that a page of a full run wants to write.
@@ -346,6 +351,7 @@ type FlowStatus struct {
 	Oldest                                  time.Time // captured time of the oldest open entry that is not parked; zero for none
 	CapturedUpTo                            time.Time
 	LastSettled                             time.Time
+	Spreading                               int64 // records, of all flows, whose news have not reached all that refer to them
 }
 
 // Desk is where people look and decide.
@@ -368,6 +374,7 @@ type Store interface {
 	Links
 	Runs
 	Pages
+	References
 	Desk
 	// Prune drops the timeline's days that ended before the moment.
 	Prune(ctx context.Context, before time.Time) error

@@ -14,7 +14,7 @@ import (
 
 // The bounds of DESIGN.md section 4, in lines.
 const (
-	maxRootCode = 600 // of code: without blank lines and comments, and without the table of codes, which grows with the product
+	maxRootCode = 700 // of code: without blank lines and comments, and without the table of codes, which grows with the product
 	maxMainCode = 30
 	maxFile     = 600 // of a file, all in all
 )

@@ -133,7 +133,7 @@ func (s *Store) Status(ctx context.Context, name string) (lockstep.FlowStatus, e
 	}
 	defer s.mu.Unlock()
 	now := time.Now()
-	st := lockstep.FlowStatus{Links: int64(len(s.set(f.Set).byA)), LastSettled: f.lastSettled}
+	st := lockstep.FlowStatus{Links: int64(len(s.set(f.Set).byA)), LastSettled: f.lastSettled, Spreading: int64(len(s.untold))}
 	if f.Feed != "" {
 		st.CapturedUpTo = s.feed(f.Feed).upTo
 	}

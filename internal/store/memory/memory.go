@@ -26,6 +26,8 @@ type Store struct {
 	runs  map[int64]*run
 	days  map[string][]row // the timeline: rows by UTC day
 
+	untold map[lockstep.Ref]telling
+
 	seq                          lockstep.Seq
 	lastEntry, lastLink, lastRun int64
 }
@@ -36,6 +38,7 @@ type flow struct {
 	missed      bool // its feed took changes while it was not attached: a full sync is due
 	open        map[lockstep.Key]*entry
 	touched     map[lockstep.Key]lockstep.Seq // when a key was last appended, leased or settled
+	refs        map[lockstep.Key]map[lockstep.Ref]reference
 	lastSettled time.Time
 }
 
@@ -49,7 +52,7 @@ func New() *Store {
 	return &Store{
 		changed: make(chan struct{}),
 		flows:   map[string]*flow{}, feeds: map[string]*feed{}, sets: map[string]*linkSet{},
-		byID: map[int64]*entry{}, runs: map[int64]*run{}, days: map[string][]row{},
+		byID: map[int64]*entry{}, runs: map[int64]*run{}, days: map[string][]row{}, untold: map[lockstep.Ref]telling{},
 	}
 }
 
@@ -107,7 +110,7 @@ func (s *Store) Attach(ctx context.Context, defs []lockstep.FlowDef) error {
 	for _, def := range defs {
 		f := s.flows[def.Name]
 		if f == nil {
-			f = &flow{open: map[lockstep.Key]*entry{}, touched: map[lockstep.Key]lockstep.Seq{}}
+			f = &flow{open: map[lockstep.Key]*entry{}, touched: map[lockstep.Key]lockstep.Seq{}, refs: map[lockstep.Key]map[lockstep.Ref]reference{}}
 			s.flows[def.Name] = f
 		}
 		if f.Name != "" && f.Feed != def.Feed && def.Feed != "" && !f.missed {

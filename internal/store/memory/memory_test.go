@@ -17,3 +17,7 @@ func TestContract(t *testing.T) {
 func TestModel(t *testing.T) {
 	storetest.Model(t, storetest.Harness{Open: func(testing.TB) lockstep.Store { return memory.New() }})
 }
+
+func TestReferenceModel(t *testing.T) {
+	storetest.ReferenceModel(t, storetest.Harness{Open: func(testing.TB) lockstep.Store { return memory.New() }})
+}

@@ -178,6 +178,12 @@ func (s *Store) SettlePage(ctx context.Context, name string, end lockstep.PageEn
 			s.appeared(f, l)
 		}
 	}
+	for _, r := range end.Refs {
+		s.saveRefs(f, r.Key, r.To)
+	}
+	for _, n := range end.News {
+		s.news(f, n.Key, n.For, 0)
+	}
 	if len(end.Links)+len(end.Unlink) > 0 {
 		f.lastSettled = time.Now()
 	}

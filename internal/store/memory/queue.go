@@ -15,6 +15,7 @@ const (
 	captured = "captured"
 	hinted   = "hinted"
 	paged    = "page" // a record of a full run's page
+	referred = ""     // hinted by news of a record that it refers to
 )
 
 type entry struct {
@@ -40,7 +41,7 @@ func (s *Store) take(f *flow, c lockstep.Change, origin string) *entry {
 	urgency := s.priority(f, c)
 	if e == nil {
 		s.lastEntry++
-		e = &entry{origin: origin}
+		e = &entry{origin: cmp.Or(origin, hinted)}
 		e.ID, e.Flow, e.Captured, e.Priority, e.Coalesced = s.lastEntry, f.Name, now, urgency, -1
 		f.open[c.Record.Key], s.byID[e.ID] = e, e
 	} else if e.lease != nil && e.lease.first.IsZero() {
@@ -58,6 +59,9 @@ func (s *Store) take(f *flow, c lockstep.Change, origin string) *entry {
 		e.State = lockstep.Parked // law 4: a record that cannot be read waits for a person, its neighbours go on
 	}
 	s.touch(f, c.Record.Key)
+	if origin != referred {
+		s.news(f, c.Record.Key, lockstep.Built, 0)
+	}
 	return e
 }
 
@@ -134,6 +138,7 @@ func (s *Store) Lease(ctx context.Context, name string, most int, ttl time.Durat
 		return nil, err
 	}
 	defer s.mu.Unlock()
+	s.spread()
 	now := time.Now()
 	var ready []*entry
 	for _, e := range f.open {
@@ -196,7 +201,7 @@ func (s *Store) Wait(ctx context.Context, name string) error {
 			return err
 		}
 		now, next := time.Now(), time.Time{}
-		ready := false
+		ready := len(s.untold) > 0
 		for _, e := range f.open {
 			ready = ready || e.state(now) == lockstep.Ready
 			for _, at := range []time.Time{e.NotBefore, e.leasedUntil()} {

@@ -41,6 +41,18 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 		if h.o.Link != nil {
 			s.appeared(h.f, h.o.Link)
 		}
+	}
+	for _, h := range valid {
+		if h.o.Refs != nil {
+			s.saveRefs(h.f, h.o.Delivery.Change.Record.Key, h.o.Refs)
+		}
+		if h.o.News != 0 {
+			asker := h.e.ID
+			if h.o.Verdict == lockstep.Done {
+				asker = 0
+			}
+			s.news(h.f, h.o.Delivery.Change.Record.Key, h.o.News, asker)
+		}
 		if face := s.face(h.f); h.o.Hint != "" && face != nil {
 			s.take(face, hintOf(h.o.Hint), hinted)
 		}
@@ -122,12 +134,11 @@ func (s *Store) judge(e *entry, o *lockstep.Outcome) {
 	}
 	e.State, e.NotBefore, e.For = lockstep.Ready, time.Time{}, nil
 	switch {
+	case o.For != nil && o.Verdict != lockstep.Retry && s.there(*o.For): // it came meanwhile
 	case o.Verdict == lockstep.Park:
-		e.State = lockstep.Parked
+		e.State, e.For = lockstep.Parked, o.For
 	case o.Verdict == lockstep.Wait && o.For != nil:
-		if !s.there(*o.For) {
-			e.State, e.NotBefore, e.For = lockstep.Waits, o.RetryAt, o.For
-		}
+		e.State, e.NotBefore, e.For = lockstep.Waits, o.RetryAt, o.For
 	case o.Verdict != lockstep.Done && !o.RetryAt.IsZero():
 		e.State, e.NotBefore = lockstep.Delayed, o.RetryAt
 	}
@@ -144,10 +155,15 @@ func (s *Store) there(r lockstep.Ref) bool {
 	return f != nil && s.set(f.Set).get(f.Side, r.Key) != nil
 }
 
-// appeared makes ready what waits for the link, in whatever flow.
+// appeared makes ready what waits for the link, in whatever flow, and has those looked at that were sent without it.
 func (s *Store) appeared(f *flow, l *lockstep.Link) {
+	for _, of := range s.flows {
+		if of.Set == cmp.Or(l.Set, f.Set) {
+			s.news(of, l.End(of.Side).Key, lockstep.Pending, 0)
+		}
+	}
 	for _, e := range s.byID {
-		if e.State != lockstep.Waits || e.For == nil {
+		if e.For == nil {
 			continue
 		}
 		of := s.flows[e.For.Flow]
@@ -163,9 +179,9 @@ var verdicts = [...]string{lockstep.Done: "done", lockstep.Retry: "retry", locks
 func step(now time.Time, o *lockstep.Outcome) lockstep.Event {
 	ev := lockstep.Event{At: now, Did: verdicts[o.Verdict], Fault: o.Fault, Run: o.Run, Clash: o.Clash}
 	if o.Verdict == lockstep.Done {
-		ev.Did = cmp.Or(o.Did, ev.Did)
+		ev.Did, ev.Note = cmp.Or(o.Did, ev.Did), o.Note
 	} else {
-		ev.Note = o.Did
+		ev.Note = cmp.Or(o.Note, o.Did)
 	}
 	if o.For != nil {
 		ev.Note = "for " + string(o.For.Key) + " of flow " + o.For.Flow

@@ -158,6 +158,9 @@ func (s *Store) Status(ctx context.Context, name string) (st lockstep.FlowStatus
 				return err
 			}
 		}
+		if st.Spreading, err = c.one("SELECT COUNT(*) FROM news_rows"); err != nil {
+			return err
+		}
 		due := st.Delayed + st.Waiting
 		if due > 0 { // those whose time has come are ready
 			err := c.query("SELECT state, COUNT(*) FROM entry_rows WHERE flow_id = ? AND not_before <= ? GROUP BY state", []any{f.id, now.UnixMicro()},

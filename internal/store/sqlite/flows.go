@@ -70,15 +70,23 @@ func (t *tx) missing(feed string) error {
 		if f.Feed != feed || feed == "" || f.attached || f.missed {
 			continue
 		}
-		if _, err := t.exec("UPDATE flow_rows SET missed = 1 WHERE id = ?", f.id); err != nil {
-			return err
-		}
-		t.set(func() { f.missed = true }, func() { f.missed = false })
-		if err := t.due(f.Name, "the flow was left out while its feed took changes: a full sync is due"); err != nil {
+		if err := t.miss(f, "the flow was left out while its feed took changes: a full sync is due"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// miss notes once that a flow which is not attached has missed something.
+func (t *tx) miss(f *flow, why string) error {
+	if f.missed {
+		return nil
+	}
+	if _, err := t.exec("UPDATE flow_rows SET missed = 1 WHERE id = ?", f.id); err != nil {
+		return err
+	}
+	t.set(func() { f.missed = true }, func() { f.missed = false })
+	return t.due(f.Name, why)
 }
 
 // linkSet finds the set of a name, or makes it.

@@ -10,8 +10,8 @@ import (
 	"github.com/lockstep-sync/lockstep/value"
 )
 
-// Lease hands out ready entries by rank. It writes nothing but what is rare: entries whose time has come, and entries
-// whose lease has run out.
+// Lease hands out ready entries by rank. It writes nothing but what is rare: news that are not spread yet, entries whose
+// time has come, and entries whose lease has run out.
 func (s *Store) Lease(ctx context.Context, name string, most int, ttl time.Duration) (out []lockstep.Delivery, err error) {
 	f, err := s.flow(name)
 	if err != nil || most <= 0 {
@@ -19,6 +19,9 @@ func (s *Store) Lease(ctx context.Context, name string, most int, ttl time.Durat
 	}
 	var rows []*row
 	err = s.change(ctx, func(t *tx) error {
+		if err := t.spread(page); err != nil {
+			return err
+		}
 		if err := t.promote(f, max(1000, 4*most)); err != nil {
 			return err
 		}
@@ -218,7 +221,7 @@ func (s *Store) outlook(f *flow, now time.Time) (isReady bool, next time.Time, c
 		}
 	}
 	due := !f.due.IsZero() && !f.due.After(now)
-	return free > 0 || due, next, f.changed
+	return free > 0 || due || s.untold, next, f.changed
 }
 
 // sleep waits for a change, a moment, or an end.

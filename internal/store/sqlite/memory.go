@@ -22,6 +22,7 @@ type memory struct {
 	ids    map[string]*counter
 	days   []string // of the timeline, in order: "20261123"
 	waits  int64    // entries that wait for a link, in all flows
+	untold bool     // there are news that have not reached all
 
 	seq     lockstep.Seq
 	touched touches
@@ -34,6 +35,8 @@ type flow struct {
 	set      *linkSet
 	attached bool
 	missed   bool // its feed took changes while it was not attached: a full sync is due
+	refers   bool // its records were made with others, or some were once
+	referred bool // others were made with its records
 	settled  time.Time
 	counts   [4]int64 // entries by state, as the file has it: a leased entry counts as what it is but for the lease
 	leased   map[int64]*lease
@@ -189,7 +192,28 @@ func (s *Store) load(c *conn, retention time.Duration) error {
 	if err != nil {
 		return err
 	}
+	if err := s.loadReferences(c); err != nil {
+		return err
+	}
 	return s.loadDays(c, retention)
+}
+
+// loadReferences finds which flows have references, one look into an index for each.
+func (s *Store) loadReferences(c *conn) error {
+	for _, f := range s.flows {
+		from, err := c.one("SELECT EXISTS (SELECT 1 FROM reference_rows WHERE flow_id = ?)", f.id)
+		if err != nil {
+			return err
+		}
+		to, err := c.one("SELECT EXISTS (SELECT 1 FROM reference_rows WHERE to_id = ?)", f.id)
+		if err != nil {
+			return err
+		}
+		f.refers, f.referred = from != 0, to != 0
+	}
+	n, err := c.one("SELECT EXISTS (SELECT 1 FROM news_rows)")
+	s.untold = n != 0
+	return err
 }
 
 func newFlow(id int64, name string, set *linkSet) *flow {

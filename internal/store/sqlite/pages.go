@@ -168,6 +168,18 @@ func (t *tx) settlePage(f *flow, end *lockstep.PageEnd) error {
 	if err := t.appeared(f, w.save); err != nil {
 		return err
 	}
+	if err := t.saveRefs(f, end.Refs); err != nil {
+		return err
+	}
+	byUse := map[lockstep.Use][]lockstep.Key{}
+	for _, n := range end.News {
+		byUse[n.For] = append(byUse[n.For], n.Key)
+	}
+	for use, keys := range byUse {
+		if err := t.news(f, keys, use, 0); err != nil {
+			return err
+		}
+	}
 	if len(end.Failed)+len(end.Queue) > 0 {
 		t.wake(f)
 	}

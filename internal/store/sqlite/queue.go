@@ -177,8 +177,19 @@ func (t *tx) take(f *flow, changes []lockstep.Change, images []arg, origin int64
 	return nil
 }
 
-// takeInto does so for changes whose open entries are at hand, and saves them.
+// takeInto does so for changes whose open entries are at hand, and saves them. They are news to what is made from them.
 func (t *tx) takeInto(f *flow, open map[lockstep.Key]*row, changes []lockstep.Change, images []arg, origin int64) error {
+	if err := t.takeAs(f, open, changes, images, origin, ""); err != nil || !f.referred || origin == referred {
+		return err
+	}
+	keys := make([]lockstep.Key, len(changes))
+	for i := range changes {
+		keys[i] = changes[i].Record.Key
+	}
+	return t.news(f, keys, lockstep.Built, 0)
+}
+
+func (t *tx) takeAs(f *flow, open map[lockstep.Key]*row, changes []lockstep.Change, images []arg, origin int64, note string) error {
 	urgent, err := t.priorities(f, changes)
 	if err != nil {
 		return err
@@ -197,6 +208,9 @@ func (t *tx) takeInto(f *flow, open map[lockstep.Key]*row, changes []lockstep.Ch
 			}
 		}
 		t.renew(r, &changes[i], images[i], urgent(i))
+		if note != "" {
+			r.did(lockstep.Event{At: t.now, Did: originNames[hinted], Note: note})
+		}
 		if !in[r] {
 			in[r] = true
 			rows = append(rows, r)

@@ -23,9 +23,10 @@ const (
 	captured int64 = iota
 	hinted
 	paged
+	referred // hinted by news of a record that it refers to
 )
 
-var originNames = [...]string{"captured", "hinted", "page"}
+var originNames = [...]string{"captured", "hinted", "page", "hinted"}
 
 // row is a row of entry_rows. Its image is left in the file unless it is asked for.
 type row struct {

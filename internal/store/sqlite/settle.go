@@ -58,11 +58,15 @@ type closure struct {
 
 func (t *tx) settle(closing []closure) error {
 	byFlow, hints := map[*flow]*linkWork{}, map[*flow][]lockstep.Change{}
+	refs := map[*flow][]lockstep.Refers{}
 	for _, c := range closing {
 		w := byFlow[c.flow]
 		if w == nil {
 			w = &linkWork{}
 			byFlow[c.flow] = w
+		}
+		if c.o.Refs != nil {
+			refs[c.flow] = append(refs[c.flow], lockstep.Refers{Key: c.o.Delivery.Change.Record.Key, To: c.o.Refs})
 		}
 		w.add(c.o.Link, c.o.Unlink)
 		if c.o.Hint != "" {
@@ -89,6 +93,23 @@ func (t *tx) settle(closing []closure) error {
 			return err
 		}
 		t.wake(f)
+	}
+	for f, all := range refs {
+		if err := t.saveRefs(f, all); err != nil {
+			return err
+		}
+	}
+	for _, c := range closing {
+		if c.o.News == 0 {
+			continue
+		}
+		asker := c.entry
+		if c.o.Verdict == lockstep.Done {
+			asker = 0
+		}
+		if err := t.news(c.flow, []lockstep.Key{c.o.Delivery.Change.Record.Key}, c.o.News, asker); err != nil {
+			return err
+		}
 	}
 	for f, changes := range hints {
 		if face := t.s.face(f); face != nil {
@@ -184,16 +205,20 @@ func (t *tx) judge(r *row, o *lockstep.Outcome) error {
 	}
 	r.state, r.notBefore, r.wants = ready, time.Time{}, nil
 	switch {
-	case o.Verdict == lockstep.Park:
-		r.state = parked
-	case o.Verdict == lockstep.Wait && o.For != nil:
+	case (o.Verdict == lockstep.Park || o.Verdict == lockstep.Wait) && o.For != nil:
 		there, err := t.there(*o.For)
 		if err != nil {
 			return err
 		}
-		if !there {
+		switch {
+		case there:
+		case o.Verdict == lockstep.Park:
+			r.state, r.wants = parked, o.For
+		default:
 			r.state, r.notBefore, r.wants = waiting, o.RetryAt, o.For
 		}
+	case o.Verdict == lockstep.Park:
+		r.state = parked
 	case o.Verdict != lockstep.Done && !o.RetryAt.IsZero():
 		r.state, r.notBefore = delayed, o.RetryAt
 	}
@@ -210,9 +235,16 @@ func (t *tx) there(ref lockstep.Ref) (bool, error) {
 	return err == nil && links[0].ID != 0, err
 }
 
-// appeared makes ready what waits for the links, in whatever flow.
+// appeared makes ready what waits for the links, in whatever flow, and has those looked at that were sent without them.
 func (t *tx) appeared(by *flow, links []*lockstep.Link) error {
-	if t.s.waits == 0 || len(links) == 0 {
+	if len(links) == 0 {
+		return nil
+	}
+	awaited := t.s.waits > 0
+	for _, f := range t.s.flows {
+		awaited = awaited || f.referred || f.counts[parked] > 0
+	}
+	if !awaited {
 		return nil
 	}
 	for _, f := range t.s.flows {
@@ -226,11 +258,11 @@ func (t *tx) appeared(by *flow, links []*lockstep.Link) error {
 			continue
 		}
 		var ids []int64
-		err := t.query("SELECT id, flow_id FROM entry_rows WHERE for_flow = ? AND for_key IN (SELECT value FROM json_each(?))",
+		err := t.query("SELECT id, flow_id, state FROM entry_rows WHERE for_flow = ? AND for_key IN (SELECT value FROM json_each(?))",
 			[]any{f.Name, keyList(keys)}, func(v cells) error {
 				ids = append(ids, v.number(0))
 				waits := t.s.byID[v.number(1)]
-				t.count(waits, waiting, -1)
+				t.count(waits, v.number(2), -1)
 				t.count(waits, ready, 1)
 				t.wake(waits)
 				return nil
@@ -242,6 +274,9 @@ func (t *tx) appeared(by *flow, links []*lockstep.Link) error {
 			if err := t.free(ids); err != nil {
 				return err
 			}
+		}
+		if err := t.news(f, keys, lockstep.Pending, 0); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -261,9 +296,9 @@ var verdicts = [...]string{lockstep.Done: "done", lockstep.Retry: "retry", locks
 func step(now time.Time, o *lockstep.Outcome) lockstep.Event {
 	ev := lockstep.Event{At: now, Did: verdicts[o.Verdict], Fault: o.Fault, Run: o.Run, Clash: o.Clash}
 	if o.Verdict == lockstep.Done {
-		ev.Did = cmp.Or(o.Did, ev.Did)
+		ev.Did, ev.Note = cmp.Or(o.Did, ev.Did), o.Note
 	} else {
-		ev.Note = o.Did
+		ev.Note = cmp.Or(o.Note, o.Did)
 	}
 	if o.For != nil {
 		ev.Note = "for " + string(o.For.Key) + " of flow " + o.For.Flow

@@ -40,3 +40,5 @@ func harness(opts Options) storetest.Harness {
 func TestContract(t *testing.T) { storetest.Run(t, harness(Options{})) }
 
 func TestModel(t *testing.T) { storetest.Model(t, harness(Options{})) }
+
+func TestReferenceModel(t *testing.T) { storetest.ReferenceModel(t, harness(Options{})) }

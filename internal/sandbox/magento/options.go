@@ -1,0 +1,44 @@
+package magento
+
+import "time"
+
+// Options say what the stand-in is. The zero value is a Magento 2.4.7 with one website, the store views default and de,
+// and an empty catalogue.
+type Options struct {
+	Websites []Website   // default: base
+	Groups   []Group     // default: one of the first website
+	Views    []StoreView // default: default and de
+
+	Delay time.Duration    // service time of a request; what races in a real shop races within it
+	Clock func() time.Time // default: time.Now
+}
+
+// Website is a website; ids are counted from 1.
+type Website struct{ Code, Name string }
+
+// Group is a store group of a website.
+type Group struct {
+	Code, Name, Website string
+	Root                int // root category; default 2
+}
+
+// StoreView is a store view of a group.
+type StoreView struct{ Code, Name, Group, Locale, Currency string }
+
+func (o *Options) defaults() {
+	if len(o.Websites) == 0 {
+		o.Websites = []Website{{Code: "base", Name: "Main Website"}}
+	}
+	if len(o.Groups) == 0 {
+		o.Groups = []Group{{Code: "main_website_store", Name: "Main Website Store", Website: o.Websites[0].Code}}
+	}
+	if len(o.Views) == 0 {
+		o.Views = []StoreView{
+			{Code: "default", Name: "Default Store View", Group: o.Groups[0].Code},
+			{Code: "de", Name: "German", Group: o.Groups[0].Code, Locale: "de_DE"},
+		}
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+}

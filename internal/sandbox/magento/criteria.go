@@ -50,20 +50,32 @@ func (c *call) criteria() (*criteria, error) {
 	if err := q.sort(in); err != nil {
 		return nil, err
 	}
+	return q, q.pages(in, c.limits)
+}
+
+func (q *criteria) pages(in object, limits InputLimits) error {
 	for _, p := range []struct {
 		name string
 		to   *int
 	}{{"page_size", &q.size}, {"current_page", &q.page}} {
-		if v, ok := member2(in, p.name).(string); ok {
-			n, err := scalar(v, intKind)
-			if err != nil {
-				return nil, err
-			}
-			*p.to = n.(int)
-			q.given = append(q.given, member{p.name, n})
+		v, ok := member2(in, p.name).(string)
+		if !ok && p.name == "page_size" && limits.On {
+			v, ok = itoa(limits.DefaultPage), true
 		}
+		if !ok {
+			continue
+		}
+		n, err := scalar(v, intKind)
+		if err != nil {
+			return err
+		}
+		*p.to = n.(int)
+		q.given = append(q.given, member{p.name, n})
 	}
-	return q, nil
+	if _, said := member2(in, "page_size").(string); said && limits.On && q.size > limits.MaxPage {
+		return failNamed(http.StatusBadRequest, "Maximum SearchCriteria pageSize is %max", "max", limits.MaxPage)
+	}
+	return nil
 }
 
 func (q *criteria) sort(in object) error {

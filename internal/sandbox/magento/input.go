@@ -136,6 +136,10 @@ func (w *world) convert(v any, t typ, depth int) (any, error) {
 		}
 		return nil, wrongType(v, t.kind.String()+"[]")
 	}
+	if w.limits.On && t.kind == objectKind && len(list) > w.limits.MaxList {
+		return nil, failNamed(http.StatusBadRequest, `Maximum items of type "%type" is %max`,
+			"type", t.shape().class, "max", w.limits.MaxList)
+	}
 	out := make([]any, len(list))
 	for i, e := range list {
 		got, err := w.convertOne(e, t, depth+1)

@@ -9,8 +9,19 @@ type Options struct {
 	Groups   []Group     // default: one of the first website
 	Views    []StoreView // default: default and de
 
+	Products int         // products P-1, P-2, … that are there from the start
+	Limits   InputLimits // of what a request may ask for; the real one has them off
+
 	Delay time.Duration    // service time of a request; what races in a real shop races within it
 	Clock func() time.Time // default: time.Now
+}
+
+// InputLimits are the settings below webapi/validation.
+type InputLimits struct {
+	On          bool
+	MaxPage     int // most records of a page; default 300
+	DefaultPage int // records of a page that says no size; default 999999
+	MaxList     int // most elements of a list in a body; default 999999
 }
 
 // Website is a website; ids are counted from 1.
@@ -36,6 +47,12 @@ func (o *Options) defaults() {
 		o.Views = []StoreView{
 			{Code: "default", Name: "Default Store View", Group: o.Groups[0].Code},
 			{Code: "de", Name: "German", Group: o.Groups[0].Code, Locale: "de_DE"},
+		}
+	}
+	l := &o.Limits
+	for to, n := range map[*int]int{&l.MaxPage: 300, &l.DefaultPage: 999999, &l.MaxList: 999999} {
+		if *to == 0 {
+			*to = n
 		}
 	}
 	if o.Clock == nil {

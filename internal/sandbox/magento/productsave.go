@@ -43,7 +43,7 @@ func (c *call) draft(old *product, in object, put bool) (*product, error) {
 	var d *product
 	if old == nil {
 		d = &product{set: in.integer("attribute_set_id"), typ: or(in.text("type_id"), "simple"), websites: c.websiteIDs()}
-		if c.bare && !put {
+		if c.store != 0 && !put {
 			d.websites = []int{c.views[c.store].website}
 		}
 		if c.attributes.sets[d.set] == nil || c.attributes.sets[d.set].entity != productEntity {
@@ -145,7 +145,9 @@ func websitePart() productPart {
 			for _, e := range v.([]any) {
 				id, _ := e.(int)
 				if !c.hasWebsite(id) {
-					c.products.ids.next() // the insert had been done
+					if d.id == 0 {
+						c.products.ids.next() // the insert had been done
+					}
 					return fail(http.StatusBadRequest, "The product was unable to be saved. Please try again.")
 				}
 				if !slices.Contains(ids, id) {

@@ -25,18 +25,20 @@ func listProducts(c *call) (any, error) {
 
 // search finds the products that fit, in the order asked for. Conditions on SKUs and ids narrow first, by their indexes.
 func (c *call) search(q *criteria) ([]*product, error) {
-	rows := c.products.rows
+	rows, by := c.products.rows, -1
+	for i, group := range q.groups {
+		if few, ok := c.narrowed(group); ok && (by < 0 || len(few) < len(rows)) {
+			rows, by = few, i
+		}
+	}
 	var tests []func(*product) bool
-	for _, group := range q.groups {
+	for i, group := range q.groups {
 		test, err := c.anyOf(group)
 		if err != nil {
 			return nil, err
 		}
-		if test != nil {
+		if test != nil && i != by {
 			tests = append(tests, test)
-		}
-		if few, ok := c.narrowed(group); ok && len(few) < len(rows) {
-			rows = few
 		}
 	}
 	found := rows
@@ -48,10 +50,21 @@ func (c *call) search(q *criteria) ([]*product, error) {
 			}
 		}
 	}
+	if len(q.orders) == 0 && bySKU(q) {
+		found = slices.Clone(found)
+		slices.SortStableFunc(found, func(a, b *product) int { return textOrder(a.sku, b.sku) })
+	}
 	return c.ordered(q, found), nil
 }
 
-// narrowed are the only rows that a group can find, if an index says so.
+// bySKU says whether the database reads along its index of SKUs, and rows come in that order.
+func bySKU(q *criteria) bool {
+	return slices.ContainsFunc(q.groups, func(g []condition) bool {
+		return len(g) == 1 && g[0].field == "sku" && (g[0].op == "neq" || g[0].op == "nin")
+	})
+}
+
+// narrowed are the rows that a group finds, if an index says so.
 func (c *call) narrowed(group []condition) ([]*product, bool) {
 	if len(group) == 1 && group[0].field == "entity_id" {
 		n := int(asNumber(group[0].value))

@@ -23,7 +23,8 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{opt: o, world: w, router: newRouter(routes())}, nil
+	s := &Server{opt: o, world: w, router: newRouter(routes())}
+	return s, s.fill(o.Products)
 }
 
 // Close ends what the stand-in runs beside its requests.

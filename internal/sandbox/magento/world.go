@@ -8,8 +8,9 @@ import (
 // world is what the shop holds. mu is held by whoever reads or changes any of it: one statement after the other, as a
 // database would.
 type world struct {
-	mu    sync.Mutex
-	clock func() time.Time
+	mu     sync.Mutex
+	clock  func() time.Time
+	limits InputLimits
 
 	stores
 	attributes attributes
@@ -24,7 +25,7 @@ type counter int
 func (c *counter) next() int { *c++; return int(*c) }
 
 func newWorld(o *Options) (*world, error) {
-	w := &world{clock: o.Clock}
+	w := &world{clock: o.Clock, limits: o.Limits}
 	if err := w.openStores(o); err != nil {
 		return nil, err
 	}

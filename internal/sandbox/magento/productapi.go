@@ -32,7 +32,7 @@ func getProduct(c *call) (any, error) {
 			c.store = v.id
 		}
 	}
-	return c.productView(p, false, false), nil
+	return c.productView(p, false, nil), nil
 }
 
 func deleteProduct(c *call) (any, error) {

@@ -35,7 +35,10 @@ func saveProduct(c *call) (any, error) {
 		}
 	}
 	c.commit(old, draft, in)
-	return c.productView(draft, false, !put && sku == in.text("sku")), nil
+	if put || sku != in.text("sku") {
+		in = nil
+	}
+	return c.productView(draft, false, in), nil
 }
 
 // draft is the product as it will be.

@@ -18,7 +18,7 @@ func listProducts(c *call) (any, error) {
 	}
 	items := []any{}
 	for _, p := range page(q, found) {
-		items = append(items, c.productView(p, true, false))
+		items = append(items, c.productView(p, true, nil))
 	}
 	return q.results(items, len(found)), nil
 }

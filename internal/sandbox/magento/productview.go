@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// productView is a product as a store sees it. A POST's answer lacks product_links and tier_prices, which are read later.
-func (c *call) productView(p *product, list, posted bool) obj {
+// productView is a product as a store sees it. A POST's answer has product_links and tier_prices only if they were sent,
+// for it is what was saved and not read again: sent is its body.
+func (c *call) productView(p *product, list bool, sent object) obj {
 	o := make(obj, 0, 20)
 	o = append(o, member{"id", p.id}, member{"sku", p.sku})
 	o = c.addValue(o, p, "name", textKind)
@@ -33,7 +34,8 @@ func (c *call) productView(p *product, list, posted bool) obj {
 		o = append(o, member{"extension_attributes", ext})
 	}
 	for _, part := range c.products.parts {
-		if part.ext || part.render == nil || posted && (part.name == "product_links" || part.name == "tier_prices") {
+		late := part.name == "product_links" || part.name == "tier_prices"
+		if part.ext || part.render == nil || late && sent != nil && !sent.has(part.name) {
 			continue
 		}
 		if v, ok := part.render(c, p, list); ok {

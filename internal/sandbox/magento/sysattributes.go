@@ -93,7 +93,7 @@ func systemAttributes() []*attribute {
 			switch at.code {
 			case "price", "special_price", "cost", "minimal_price":
 				at.applyTo = []string{"simple", "virtual", "downloadable", "bundle"}
-			case "weight":
+			case "weight", "tax_class_id", "msrp", "msrp_display_actual_price_type":
 				at.applyTo = []string{"simple", "virtual", "bundle", "downloadable", "configurable"}
 			}
 		}

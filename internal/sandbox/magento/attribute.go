@@ -47,7 +47,7 @@ type attributeSet struct {
 // DefaultSet is the id of the attribute set of the product that every shop has.
 const DefaultSet = 4
 
-func (w *world) openAttributes() {
+func (w *world) openAttributes(websitePrices bool) {
 	a := &w.attributes
 	a.byID = map[int]*attribute{}
 	a.byCode = map[int]map[string]*attribute{customerEntity: {}, categoryEntity: {}, productEntity: {}}
@@ -59,6 +59,9 @@ func (w *world) openAttributes() {
 	}
 	a.setIDs = 8
 	for _, at := range systemAttributes() {
+		if websitePrices && at.input == "price" {
+			at.scope = "website"
+		}
 		a.add(at)
 		set := map[int]int{customerEntity: 1, categoryEntity: 3, productEntity: DefaultSet}[at.entity]
 		a.sets[set].members[at.id] = true

@@ -9,13 +9,22 @@ import (
 // matcher is a condition made ready: ok is false for a value that is not there.
 type matcher func(v string, ok bool) bool
 
-// match makes a condition ready for a column or attribute; numeric says how it compares. What it does not know it takes
-// for eq, as the real one does.
-func (c condition) match(numeric bool) (matcher, error) {
-	compare := textOrder
-	if numeric {
-		compare = numberOrder
-	}
+// collation is how a column compares.
+type collation uint8
+
+const (
+	byText   collation = iota // without regard to case
+	byNumber                  // integers and decimals
+	byBytes                   // dates, which are all of one form
+)
+
+func (k collation) order() func(a, b string) int {
+	return [...]func(a, b string) int{textOrder, numberOrder, strings.Compare}[k]
+}
+
+// match makes a condition ready for a column or attribute. What it does not know it takes for eq, as the real one does.
+func (c condition) match(k collation) (matcher, error) {
+	compare := k.order()
 	switch c.op {
 	case "is":
 		return nil, internalError("0000000000001")
@@ -36,7 +45,7 @@ func (c condition) match(numeric bool) (matcher, error) {
 	case "neq":
 		return func(v string, ok bool) bool { return ok && compare(v, c.value) != 0 }, nil
 	case "in", "nin":
-		return among(c.value, c.op == "in", numeric), nil
+		return among(c.value, c.op == "in", k), nil
 	case "like", "nlike":
 		pattern, want := []rune(strings.ToLower(c.value)), c.op == "like"
 		return func(v string, ok bool) bool { return ok && like([]rune(strings.ToLower(v)), pattern) == want }, nil
@@ -54,16 +63,16 @@ func (c condition) match(numeric bool) (matcher, error) {
 	return func(v string, ok bool) bool { return ok && compare(v, c.value) == 0 }, nil
 }
 
-func among(list string, want, numeric bool) matcher {
+func among(list string, want bool, k collation) matcher {
 	set := map[string]bool{}
 	for part := range strings.SplitSeq(list, ",") {
-		set[comparable1(part, numeric)] = true
+		set[folded(part, k)] = true
 	}
-	return func(v string, ok bool) bool { return ok && set[comparable1(v, numeric)] == want }
+	return func(v string, ok bool) bool { return ok && set[folded(v, k)] == want }
 }
 
-func comparable1(s string, numeric bool) string {
-	if numeric {
+func folded(s string, k collation) string {
+	if k == byNumber {
 		return strconv.FormatFloat(asNumber(s), 'f', -1, 64)
 	}
 	return foldSKU(s)

@@ -9,6 +9,8 @@ type Options struct {
 	Groups   []Group     // default: one of the first website
 	Views    []StoreView // default: default and de
 
+	WebsitePrices bool // catalog/price/scope: prices are each website's own
+
 	Products int         // products P-1, P-2, … that are there from the start
 	Limits   InputLimits // of what a request may ask for; the real one has them off
 

@@ -64,9 +64,12 @@ func (c *call) draft(old *product, in object, put bool) (*product, error) {
 			d.set = set
 		}
 	}
-	d.sku = strings.TrimSpace(in.text("sku"))
+	d.sku = threeBytes(strings.TrimSpace(in.text("sku")))
 	if put && old != nil {
 		d.sku = old.sku // a path finds without regard to case, and renames nothing
+	}
+	if d.sku == "" {
+		return nil, emptyAttribute("SKU")
 	}
 	if utf8.RuneCountInString(d.sku) > 64 {
 		return nil, fail(http.StatusBadRequest, "SKU length should be 64 characters maximum.")

@@ -130,7 +130,7 @@ func (c *call) anyOf(group []condition) (func(*product) bool, error) {
 func (c *call) test(cond condition) (func(*product) bool, error) {
 	switch cond.field {
 	case "category_id", "website_id":
-		m, err := cond.match(true)
+		m, err := cond.match(byNumber)
 		if err != nil {
 			return nil, err
 		}
@@ -141,18 +141,19 @@ func (c *call) test(cond condition) (func(*product) bool, error) {
 		return nil, nil
 	case "created_at", "updated_at":
 		if cond.op != "null" && cond.op != "notnull" {
-			t, ok := phpDate(cond.value, c.clock())
-			if !ok {
+			if _, ok := phpDate(cond.value, c.clock()); !ok {
 				return nil, nil // rubbish filters nothing
 			}
-			cond.value = t.Format(stampLayout)
 		}
 	}
-	value, numeric, ok := c.column(cond.field)
+	value, order, ok := c.column(cond.field)
 	if !ok {
 		return nil, unknownField(cond.field)
 	}
-	m, err := cond.match(numeric)
+	if t, ok := phpDate(cond.value, c.clock()); ok && order == byBytes {
+		cond.value = t.Format(stampLayout)
+	}
+	m, err := cond.match(order)
 	if err != nil {
 		return nil, err
 	}
@@ -171,47 +172,53 @@ func memberships(p *product, field string) []int {
 }
 
 // column reads a field of a product as this call's store sees it.
-func (c *call) column(field string) (value func(*product) (string, bool), numeric, ok bool) {
+func (c *call) column(field string) (value func(*product) (string, bool), order collation, ok bool) {
 	static := func(f func(*product) string) func(*product) (string, bool) {
 		return func(p *product) (string, bool) { return f(p), true }
 	}
 	switch field {
 	case "entity_id":
-		return static(func(p *product) string { return itoa(p.id) }), true, true
+		return static(func(p *product) string { return itoa(p.id) }), byNumber, true
 	case "sku":
-		return static(func(p *product) string { return p.sku }), false, true
+		return static(func(p *product) string { return p.sku }), byText, true
 	case "attribute_set_id":
-		return static(func(p *product) string { return itoa(p.set) }), true, true
+		return static(func(p *product) string { return itoa(p.set) }), byNumber, true
 	case "type_id":
-		return static(func(p *product) string { return p.typ }), false, true
+		return static(func(p *product) string { return p.typ }), byText, true
 	case "created_at":
-		return static(func(p *product) string { return p.created }), false, true
+		return static(func(p *product) string { return p.created }), byBytes, true
 	case "updated_at":
-		return static(func(p *product) string { return p.updated }), false, true
+		return static(func(p *product) string { return p.updated }), byBytes, true
 	case "has_options":
-		return static(func(p *product) string { return zeroOne(p.hasOptions) }), true, true
+		return static(func(p *product) string { return zeroOne(p.hasOptions) }), byNumber, true
 	case "required_options":
-		return static(func(p *product) string { return zeroOne(p.required) }), true, true
+		return static(func(p *product) string { return zeroOne(p.required) }), byNumber, true
 	}
 	at := c.attributes.product(field)
 	if at == nil || at.backend == "static" {
-		return nil, false, false
+		return nil, byText, false
 	}
-	return func(p *product) (string, bool) { return p.values.at(at.id, c.store) }, at.backend == "int" || at.backend == "decimal", true
+	switch at.backend {
+	case "int", "decimal":
+		order = byNumber
+	case "datetime":
+		order = byBytes
+	}
+	return func(p *product) (string, bool) { return p.values.at(at.id, c.store) }, order, true
 }
 
 // ordered sorts; a field that there is not sorts nothing. Rows come by id.
 func (c *call) ordered(q *criteria, rows []*product) []*product {
 	type key struct {
 		value   func(*product) (string, bool)
-		numeric bool
+		compare func(a, b string) int
 		desc    bool
 		id      bool
 	}
 	var keys []key
 	for _, o := range q.orders {
-		if value, numeric, ok := c.column(o.field); ok {
-			keys = append(keys, key{value, numeric, o.desc, o.field == "entity_id"})
+		if value, by, ok := c.column(o.field); ok {
+			keys = append(keys, key{value, by.order(), o.desc, o.field == "entity_id"})
 		}
 	}
 	if len(keys) == 0 || keys[0].id && !keys[0].desc {
@@ -226,11 +233,7 @@ func (c *call) ordered(q *criteria, rows []*product) []*product {
 			} else {
 				x, _ := k.value(a)
 				y, _ := k.value(b)
-				if k.numeric {
-					n = numberOrder(x, y)
-				} else {
-					n = textOrder(x, y)
-				}
+				n = k.compare(x, y)
 			}
 			if k.desc {
 				n = -n

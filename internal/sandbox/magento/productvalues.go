@@ -129,11 +129,15 @@ func (c *call) empty(d *product, store int) error {
 	for _, at := range c.attributes.inSet(d.set) {
 		if at.required && at.backend != "static" && at.applies(d.typ) {
 			if _, ok := d.values.at(at.id, store); !ok {
-				return fail(http.StatusBadRequest, `The "`+at.label+`" attribute value is empty. Set the attribute and try again.`)
+				return emptyAttribute(at.label)
 			}
 		}
 	}
 	return nil
+}
+
+func emptyAttribute(label string) error {
+	return fail(http.StatusBadRequest, `The "`+label+`" attribute value is empty. Set the attribute and try again.`)
 }
 
 // replaceCategories is the custom attribute category_ids: unlike category_links it replaces; positions stay.

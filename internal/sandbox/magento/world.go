@@ -29,7 +29,7 @@ func newWorld(o *Options) (*world, error) {
 	if err := w.openStores(o); err != nil {
 		return nil, err
 	}
-	w.openAttributes()
+	w.openAttributes(o.WebsitePrices)
 	w.openCategories()
 	w.openProducts()
 	return w, nil

@@ -36,6 +36,7 @@ type call struct {
 	delay time.Duration
 	store int  // the scope's store id; 0 is "all"
 	bare  bool // the URL has no store code: store is the default store view's
+	later bool // a consumer of the asynchronous queue runs it
 	path  map[string]string
 	query object // as PHP reads it: a[b][0]=c is nested
 	in    object // the body's parameters, checked, by their names in snake_case

@@ -9,8 +9,8 @@ func (s *Server) fill(n int) error {
 		c := s.internal(context.Background(), 0, vars)
 		c.delay = 0
 		sku := "P-" + itoa(i+1)
-		if _, err := s.perform(rt, c, object{"product": object{"sku": sku, "name": "Product " + itoa(i+1), "attribute_set_id": "4",
-			"price": itoa(5 + i%90), "weight": "1"}}); err != nil {
+		if _, err := perform(rt, c, object{"product": object{"sku": sku, "name": "Product " + itoa(i+1), "attribute_set_id": "4",
+			"price": itoa(5 + i%90), "weight": "1"}}, vars); err != nil {
 			return err
 		}
 	}

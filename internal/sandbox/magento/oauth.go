@@ -94,7 +94,7 @@ func (v *verifier) verify(r *http.Request, now time.Time) *refusal {
 	}
 	for _, k := range requiredOAuth {
 		if p[k] == "" {
-			return &refusal{http.StatusBadRequest, `"%fieldName" is required. Enter and try again.`, map[string]string{"fieldName": k}}
+			return &refusal{http.StatusBadRequest, `"%fieldName" is required. Enter and try again.`, obj{{"fieldName", k}}}
 		}
 	}
 	if len(p["oauth_token"]) != 32 {

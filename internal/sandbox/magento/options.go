@@ -14,8 +14,22 @@ type Options struct {
 	Products int         // products P-1, P-2, … that are there from the start
 	Limits   InputLimits // of what a request may ask for; the real one has them off
 
-	Delay time.Duration    // service time of a request; what races in a real shop races within it
-	Clock func() time.Time // default: time.Now
+	Delay   time.Duration    // service time of a request; what races in a real shop races within it
+	Workers int              // PHP workers: how many requests run at a time; 0: all that come
+	Clock   func() time.Time // default: time.Now
+
+	Open           bool          // nobody is asked who they are
+	User, Password string        // of the Admin; default DefaultUser and DefaultPassword
+	TokenLife      time.Duration // of an admin token; default an hour
+	TwoFactor      bool          // the Admin asks for a second factor: a password alone gives no token
+	Integration    Integration   // default DefaultIntegration
+	Bearer         bool          // take the integration's token as it is, without a signature
+	SigningURL     string        // scheme and host as PHP sees them; default: as the request says
+
+	Consumers     int           // of the asynchronous queue, from the start; with several, operations overtake each other
+	ConsumerDelay time.Duration // before each operation
+	Shuffle       bool          // consumers take any operation, not the oldest
+	Broker        bool          // a message broker: what a dead consumer had in hand comes again when one starts
 }
 
 // InputLimits are the settings below webapi/validation.
@@ -51,13 +65,25 @@ func (o *Options) defaults() {
 			{Code: "de", Name: "German", Group: o.Groups[0].Code, Locale: "de_DE"},
 		}
 	}
-	l := &o.Limits
+	o.Limits.defaults()
+	if o.User == "" {
+		o.User, o.Password = DefaultUser, DefaultPassword
+	}
+	if o.Integration.Token == "" {
+		o.Integration = DefaultIntegration()
+	}
+	if o.TokenLife == 0 {
+		o.TokenLife = time.Hour
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+}
+
+func (l *InputLimits) defaults() {
 	for to, n := range map[*int]int{&l.MaxPage: 300, &l.DefaultPage: 999999, &l.MaxList: 999999} {
 		if *to == 0 {
 			*to = n
 		}
-	}
-	if o.Clock == nil {
-		o.Clock = time.Now
 	}
 }

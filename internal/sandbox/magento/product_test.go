@@ -12,6 +12,7 @@ import (
 // shop is a stand-in behind a real server.
 func shop(t *testing.T, o Options) *httptest.Server {
 	t.Helper()
+	o.Open = true
 	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ func saveProduct(c *call) (any, error) {
 		}
 	}
 	c.commit(old, draft, in)
-	if put || sku != in.text("sku") {
+	if put || c.later || sku != in.text("sku") {
 		in = nil
 	}
 	return c.productView(draft, false, in), nil

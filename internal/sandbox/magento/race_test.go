@@ -21,7 +21,7 @@ func post(s *Server, method, path, body string) (int, string) {
 // Four creates of one SKU at a time make four products, as recorded in concurrency.json and concurrency_duplicates.json.
 func TestCreatesOfOneSKUThatRaceMakeDuplicates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := New(Options{Delay: time.Second})
+		s, err := New(Options{Open: true, Delay: time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func TestCreatesOfOneSKUThatRaceMakeDuplicates(t *testing.T) {
 // Updates of one product at two scopes at a time both stay.
 func TestUpdatesThatRaceLoseNothingOfEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := New(Options{Delay: time.Second, Products: 1})
+		s, err := New(Options{Open: true, Delay: time.Second, Products: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,11 +27,16 @@ type reply struct {
 
 // routes are all operations, each subject's in its own file.
 func routes() []*route {
-	var list []*route
-	for _, part := range [][]route{
+	return partsOf(
 		storeRoutes(),
 		productRoutes(),
-	} {
+	)
+}
+
+// partsOf makes routes ready for a router.
+func partsOf(parts ...[]route) []*route {
+	var list []*route
+	for _, part := range parts {
 		for i := range part {
 			r := &part[i]
 			r.parts = strings.Split(strings.Trim(r.path, "/"), "/")

@@ -7,7 +7,7 @@ import (
 
 // BenchmarkSearch is what a sync asks for again and again, of a catalogue of 50,000 products.
 func BenchmarkSearch(b *testing.B) {
-	s, err := New(Options{Products: 50_000})
+	s, err := New(Options{Products: 50_000, Open: true})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 // Which writes move updated_at, by the table of recordings: a save always does, be nothing changed by it.
 func TestWritesThatMoveUpdatedAt(t *testing.T) {
 	now := time.Date(2026, 11, 23, 9, 0, 0, 999, time.UTC)
-	s, err := New(Options{Products: 2, Clock: func() time.Time { return now }, Websites: []Website{{Code: "base"}, {Code: "b2b"}}})
+	s, err := New(Options{Open: true, Products: 2, Clock: func() time.Time { return now }, Websites: []Website{{Code: "base"}, {Code: "b2b"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

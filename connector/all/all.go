@@ -6,6 +6,7 @@ import (
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/api"
 	"github.com/lockstep-sync/lockstep/connector/file"
+	"github.com/lockstep-sync/lockstep/connector/magento"
 	"github.com/lockstep-sync/lockstep/connector/memory"
 	"github.com/lockstep-sync/lockstep/connector/mysql"
 	"github.com/lockstep-sync/lockstep/connector/pimcore"
@@ -18,6 +19,7 @@ func All() []lockstep.Connector {
 	return []lockstep.Connector{
 		api.Connector,
 		file.Connector,
+		magento.Connector,
 		memory.Connector,
 		mysql.Connector,
 		pimcore.Connector,

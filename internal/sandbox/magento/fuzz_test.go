@@ -7,7 +7,7 @@ func FuzzInput(f *testing.F) {
 	f.Add("searchCriteria[filterGroups][0][filters][0][field]=sku&fields=items[sku,a[b]],total_count", `{"product":{"sku":"A","custom_attributes":[{"attributeCode":"x","value":["1"]}]}}`)
 	f.Add("a[]=1&a[]=2&[=]&a[b=c&fields=]]a[[", `{"product":{"extension_attributes":{"website_ids":{"0":1}}}}`)
 	f.Add("searchCriteria=x&searchCriteria[sortOrders][x][field]=name", `{"product":[[[]]]}`)
-	s, err := New(Options{Products: 2})
+	s, err := New(Options{Products: 2, Open: true})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -16,7 +16,7 @@ func FuzzInput(f *testing.F) {
 	f.Fuzz(func(t *testing.T, query, body string) {
 		c := s.internal(t.Context(), 1, vars)
 		c.query = parseQuery(query)
-		got, err := s.perform(list, c, object{})
+		got, err := perform(list, c, object{}, vars)
 		if fields, ok := c.query["fields"].(string); ok && err == nil {
 			got = only(got, fields)
 		}
@@ -27,7 +27,7 @@ func FuzzInput(f *testing.F) {
 		}
 		o, _ := v.(object)
 		c = s.internal(t.Context(), 0, vars)
-		if got, err := s.perform(rt, c, o); err == nil {
+		if got, err := perform(rt, c, o, vars); err == nil {
 			appendJSON(nil, got)
 		}
 		for n := len(s.world.products.rows); n > 2; n-- {

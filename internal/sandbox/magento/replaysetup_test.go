@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // recordedInstallation is the shop as it was when the recording began.
@@ -41,9 +42,11 @@ var before = map[string]func(p *player){
 		p.s.access.oauth.nonces.use("fixednonce0001", p.clock.at)
 	},
 	"sku_encoding": func(p *player) {
+		p.clock.at = time.Date(2026, 11, 23, 8, 39, 47, 0, time.UTC)
 		for i, sku := range []string{"A/B", "A B", "A+B", "A%B", "A&B?C#D", "Ä-ß-日", `A\B`, "A.B", "A:B@C", "a,b;c=d", "it's"} {
 			p.s.world.products.ids = counter(21 + i)
 			p.make(sku, "sku-"+itoa(i))
+			p.clock.at = p.clock.at.Add(time.Second)
 		}
 	},
 	"async_bulk/status after consumer": func(p *player) { p.consume() },

@@ -11,7 +11,7 @@ func twoSites(t *testing.T, o Options) *Server {
 	o.Websites = []Website{{Code: "base"}, {Code: "b2b"}}
 	o.Groups = []Group{{Code: "main", Website: "base"}, {Code: "b2b", Website: "b2b"}}
 	o.Views = []StoreView{{Code: "default", Group: "main"}, {Code: "de", Group: "main"}, {Code: "b2b_en", Group: "b2b"}}
-	o.Products = 1
+	o.Products, o.Open = 1, true
 	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -118,3 +118,11 @@ func like(s, pattern []rune) bool {
 func unknownField(name string) error {
 	return fail(http.StatusBadRequest, `The "%1" attribute name is invalid. Reset the name and try again.`, name)
 }
+
+// among are the values of an eq or in.
+func (c condition) among() []string {
+	if c.op == "in" {
+		return strings.Split(c.value, ",")
+	}
+	return []string{c.value}
+}

@@ -14,6 +14,7 @@ type product struct {
 	values               eav
 	websites             []int
 	links                []categoryLink // by category id
+	tiers                tiers
 	hasOptions, required bool
 }
 
@@ -146,7 +147,7 @@ type productPart struct {
 // productParts are all of them, each subject's in its own file, in the order of the answer.
 func productParts() []productPart {
 	return slices.Concat(
-		[]productPart{websitePart(), categoryLinkPart()},
+		[]productPart{websitePart(), categoryLinkPart(), stockPart()},
 		emptyParts(),
 	)
 }
@@ -158,7 +159,7 @@ func emptyParts() []productPart {
 		{name: "product_links", typ: listOf(anything()), render: none},
 		{name: "options", typ: listOf(anything()), render: none},
 		{name: "media_gallery_entries", typ: listOf(anything()), render: none},
-		{name: "tier_prices", typ: listOf(anything()), render: none},
+		tierPart(),
 	}
 }
 

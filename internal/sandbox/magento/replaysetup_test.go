@@ -29,7 +29,7 @@ func recordedInstallation(c *clock) Options {
 
 // unfinished are the files of which something is still missing. It must get empty.
 var unfinished = map[string]bool{
-	"attributes": true, "products": true, "scopes": true, "search": true, "media": true, "inventory": true, "prices": true, "categories": true, "configurable": true,
+	"attributes": true, "products": true, "scopes": true, "search": true, "media": true, "categories": true, "configurable": true,
 	"links_misc": true, "customers_orders": true, "async_bulk": true, "url_key": true, "orders": true, "misc": true, "media_distinct": true,
 	"category_links": true, "scope_keep": true, "sku_encoding": true, "limits": true,
 }
@@ -140,7 +140,7 @@ func (p *player) consume() {
 // counters are the ids of the world that a recording forces, by kind.
 func (p *player) counters() map[string]*counter {
 	w := p.s.world
-	return map[string]*counter{"product": &w.products.ids, "attribute": &w.attributes.ids, "set": &w.attributes.setIDs}
+	return map[string]*counter{"product": &w.products.ids, "attribute": &w.attributes.ids, "set": &w.attributes.setIDs, "stock item": &w.stock.ids}
 }
 
 // forceIDs lets what is made next get the ids that it got in the recording: there, failed requests and others beside

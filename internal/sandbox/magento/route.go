@@ -30,6 +30,11 @@ func routes() []*route {
 	return partsOf(
 		storeRoutes(),
 		productRoutes(),
+		stockRoutes(),
+		sourceItemRoutes(),
+		inventoryRoutes(),
+		priceRoutes(),
+		customerGroupRoutes(),
 	)
 }
 

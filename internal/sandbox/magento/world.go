@@ -17,6 +17,8 @@ type world struct {
 	categories categories
 	products   products
 	urls       urlKeys
+	stock      stock
+	customers  customers
 }
 
 // counter gives ids; a failed insert has used one up.
@@ -32,6 +34,8 @@ func newWorld(o *Options) (*world, error) {
 	w.openAttributes(o.WebsitePrices)
 	w.openCategories()
 	w.openProducts()
+	w.openStock()
+	w.openCustomers()
 	return w, nil
 }
 

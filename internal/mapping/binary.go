@@ -73,7 +73,7 @@ func (c *compiler) binary(n *ast.BinaryNode) (code, static) {
 		}, of(isBool)
 	case "??":
 		return func(w *Worker) value.Value {
-			if v := left(w); !v.IsNull() {
+			if v, there := w.there(left); there && !v.IsNull() {
 				return v
 			}
 			return right(w)

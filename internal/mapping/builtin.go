@@ -37,9 +37,14 @@ var loopTable = []loop{
 	{"map", "map(list, expression)", "a list of what the expression gives for each item", listOfBody, false,
 		func(w *Worker, items []value.Value, each func(int) value.Value) value.Value {
 			w.spend(24 * len(items))
-			out := make([]value.Value, len(items))
+			out := make([]value.Value, 0, len(items))
 			for i := range items {
-				out[i] = each(i)
+				before := w.late
+				w.late = false
+				if v := each(i); !w.late {
+					out = append(out, v)
+				}
+				w.late = before
 			}
 			return value.List(out...)
 		}},

@@ -74,6 +74,12 @@ func (c *compiler) call(n *ast.CallNode) (code, static) {
 		}
 		return c.fail(n, "there is no function %s%s", id.Value, hint(id.Value, names))
 	}
+	linked := c.linked
+	if f.name == "later" {
+		c.inLater++
+		c.laters++
+		defer func() { c.inLater-- }()
+	}
 	args, types := make([]code, len(n.Arguments)), make([]static, len(n.Arguments))
 	for i, arg := range n.Arguments {
 		if p := f.param(i); p != nil && p.class != isAny && p.class&(isList|isObject) != 0 {
@@ -94,6 +100,11 @@ func (c *compiler) call(n *ast.CallNode) (code, static) {
 		return c.lookup(n, args)
 	case "link":
 		return c.link(n, args)
+	case "later":
+		if c.linked == linked {
+			return c.fail(n, "later() has a link() in it that may come later: later(link(\"flow\", key))")
+		}
+		return later(args[0]), types[0]
 	}
 	return plainCall(f, args), f.result(types)
 }
@@ -165,7 +176,7 @@ func coalesce(args []code, types []static) (code, static) {
 	}
 	return func(w *Worker) value.Value {
 		for _, arg := range args {
-			if v := arg(w); !v.IsNull() {
+			if v, there := w.there(arg); there && !v.IsNull() {
 				return v
 			}
 		}
@@ -230,6 +241,10 @@ func (c *compiler) link(n *ast.CallNode, args []code) (code, static) {
 		return c.fail(n.Arguments[0], "the flow's name must be a literal text")
 	}
 	c.links[flow.Value] = true
+	c.linked++
+	if c.inLater == 0 {
+		c.waits[flow.Value] = true
+	}
 	return func(w *Worker) value.Value {
 		w.step()
 		parts := make([]string, len(args)-1)
@@ -243,11 +258,27 @@ func (c *compiler) link(n *ast.CallNode, args []code) (code, static) {
 		ref := lockstep.Ref{Flow: flow.Value, Key: lockstep.MakeKey(parts...)}
 		if w.resolve != nil {
 			if key, ok := w.resolve(ref); ok {
+				w.refer(ref, lockstep.Linked)
 				return value.Text(string(key))
 			}
+		}
+		if w.laters > 0 {
+			w.refer(ref, lockstep.Linked|lockstep.Pending)
+			w.late = true
+			return value.Null
 		}
 		fault := lockstep.Faultf(lockstep.CodeReference, "the record %s of flow %s is not on the target yet", ref.Key, ref.Flow)
 		fault.For = &ref
 		panic(fault)
 	}, of(isText)
+}
+
+// later lets a link that is not there yet go by.
+func later(inner code) code {
+	return func(w *Worker) value.Value {
+		w.laters++
+		v := inner(w)
+		w.laters--
+		return v
+	}
 }

@@ -25,6 +25,10 @@ type compiler struct {
 	used     []bool // source fields that something reads
 	maps     map[string]map[string]value.Value
 	links    map[string]bool
+	waits    map[string]bool           // those that are waited for
+	linked   int                       // link() so far
+	inLater  int                       // how many later() are around
+	laters   int                       // of this expression
 	literals map[float64]value.Decimal // the expression's number literals with a point, exactly
 	lets     []let
 	maxLets  int
@@ -226,9 +230,11 @@ func (c *compiler) array(n *ast.ArrayNode) (code, static) {
 	}
 	return func(w *Worker) value.Value {
 		w.spend(24 * len(items))
-		out := make([]value.Value, len(items))
-		for i, item := range items {
-			out[i] = item(w)
+		out := make([]value.Value, 0, len(items))
+		for _, item := range items {
+			if v, there := w.there(item); there {
+				out = append(out, v)
+			}
 		}
 		return value.List(out...)
 	}, listOf(elem)

@@ -47,6 +47,9 @@ func (s Spec) put(h hash.Hash, rules []Rule) {
 	if s.Filter != nil {
 		put(h, "where", s.Filter.Expr)
 	}
+	for _, r := range s.Built {
+		put(h, "built", r.Name, strings.TrimSpace(r.Expr))
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Maps)) {
 		put(h, "map", name)
 		for _, key := range slices.Sorted(maps.Keys(s.Maps[name])) {

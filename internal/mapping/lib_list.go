@@ -166,4 +166,6 @@ var valueFunctions = []function{
 		[]param{{name: "map", class: isText}, {name: "key", class: isAny}, {name: "default", class: isAny, optional: true}}, nil, true, nil},
 	{"link", "values", `link("flow", key, …)`, "the target's key of the record that another flow has brought there, as text; null for a null key. Where it is not there yet the record waits for it. A composite key has an argument for each part", ``, ``,
 		[]param{{name: "flow", class: isText}, {name: "key", class: isAny}, {name: "more", class: isAny, optional: true, many: true}}, nil, true, nil},
+	{"later", "values", `later(expression)`, "what the expression gives, where a link() in it is not there yet: the record is sent without it, and once more when it comes. An item of a list is left out then, a field stays as it is", ``, ``,
+		[]param{{name: "expression", class: isAny}}, nil, true, nil},
 }

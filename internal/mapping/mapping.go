@@ -20,7 +20,9 @@ type Mapping struct {
 	top    []output // the target's fields
 	names  *value.Names
 	reads  []string
-	links  []string
+	links  []string // flows that it refers to by link()
+	waits  []string // those of them that it waits for: not all of its link() are in later()
+	built  []built
 	lets   int
 	frames int
 	steps  int // of the script
@@ -32,10 +34,17 @@ type Mapping struct {
 type rule struct {
 	Rule
 	run   code   // nil for a plain copy or a constant
+	later bool   // it has a later() in it
 	copy  int    // the source field to copy, -1 for none
 	uses  []bool // the source fields that it reads
 	empty value.Value
 	static
+}
+
+// built is a compiled rule of Spec.Built.
+type built struct {
+	rule
+	flow string
 }
 
 // output is a field of the target: one rule, or a tree of them.
@@ -76,11 +85,21 @@ func Compile(s Spec) (*Mapping, error) {
 		keep(err)
 		keep(m.place(s, compiled))
 	}
+	for _, r := range s.Built {
+		flow := r.Name
+		r.Name = BuiltField(flow)
+		compiled, err := rule(r)
+		keep(err)
+		m.built = append(m.built, built{compiled, flow})
+	}
 	if s.Filter != nil {
 		f := *s.Filter
 		f.Name = "where"
 		compiled, err := rule(f)
 		keep(err)
+		if compiled.later {
+			keep(report(f, []problem{{0, lockstep.CodeConfig, "the filter decides now or waits: it cannot have later()"}}, s.Flow))
+		}
 		if err == nil && compiled.class&isBool == 0 {
 			keep(report(f, []problem{{0, lockstep.CodeConfig, "the filter must be a truth, not a " + compiled.class.String()}}, s.Flow))
 		}
@@ -148,6 +167,8 @@ func (m *Mapping) place(s Spec, r rule) error {
 			return wrong(lockstep.CodeNoField, "there is no target field %q%s", name, hint(name, names))
 		case f.ReadOnly && f.Why != "":
 			return wrong(lockstep.CodeConfig, "%q cannot be written: %s", name, f.Why)
+		case r.later && len(path) == 1 && slices.Contains(s.Target.Key, name):
+			return wrong(lockstep.CodeConfig, "%q is the target's key: it cannot come later", name)
 		case f.ReadOnly:
 			return wrong(lockstep.CodeConfig, "the target computes %q itself, it cannot be written", name)
 		case len(path) == 1 && !r.HasConst && !r.class.fits(f.Type):
@@ -222,7 +243,7 @@ func (m *Mapping) finish(c *compiler, s Spec) {
 			m.reads = append(m.reads, name)
 		}
 	}
-	m.links = slices.Sorted(maps.Keys(c.links))
+	m.links, m.waits = slices.Sorted(maps.Keys(c.links)), slices.Sorted(maps.Keys(c.waits))
 	m.lets, m.frames = c.maxLets, maxNesting
 	if s.Script != nil {
 		m.steps = s.Script.steps()
@@ -258,11 +279,11 @@ func (m *Mapping) Inputs(target string) []string {
 // Writes are the target fields that the mapping gives a value, in its order.
 func (m *Mapping) Writes() []string { return slices.Clone(m.names.List()) }
 
-// Absent are the target fields that the mapping may leave out of a record: their nulls are skipped.
+// Absent are the target fields that the mapping may leave out of a record: their nulls are skipped, or they come later.
 func (m *Mapping) Absent() []string {
 	var out []string
 	for _, o := range m.top {
-		skips := func(r rule) bool { return r.Null == SkipNull }
+		skips := func(r rule) bool { return r.Null == SkipNull || r.later }
 		if o.tree == nil && skips(m.rules[o.rule]) || o.tree != nil && slices.ContainsFunc(m.rules, skips) {
 			out = append(out, o.name)
 		}
@@ -272,6 +293,21 @@ func (m *Mapping) Absent() []string {
 
 // Links are the flows that link() refers to, sorted.
 func (m *Mapping) Links() []string { return slices.Clone(m.links) }
+
+// Waits are the flows that a record waits for: Links without those that come later.
+func (m *Mapping) Waits() []string { return slices.Clone(m.waits) }
+
+// Built are the flows whose records a record is made from without a link, in the order of Spec.Built.
+func (m *Mapping) Built() []string {
+	var out []string
+	for _, b := range m.built {
+		out = append(out, b.flow)
+	}
+	return out
+}
+
+// Refers tells whether records are made with others at all.
+func (m *Mapping) Refers() bool { return len(m.links)+len(m.built) > 0 }
 
 // Filtered tells whether there is a filter.
 func (m *Mapping) Filtered() bool { return m.filter != nil }

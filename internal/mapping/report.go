@@ -18,7 +18,7 @@ import (
 )
 
 func newCompiler(s Spec) *compiler {
-	c := &compiler{flow: s.Flow, fields: map[string]int{}, used: make([]bool, len(s.Source.Fields)), maps: s.Maps, links: map[string]bool{}}
+	c := &compiler{flow: s.Flow, fields: map[string]int{}, used: make([]bool, len(s.Source.Fields)), maps: s.Maps, links: map[string]bool{}, waits: map[string]bool{}}
 	for i, f := range s.Source.Fields {
 		c.fields[f.Name] = i
 		c.types = append(c.types, staticOf(f.Type))
@@ -39,7 +39,7 @@ func (c *compiler) rule(r Rule) (rule, error) {
 		out.copy, out.static = slot, c.types[slot]
 		return out, nil
 	}
-	c.problems, c.lets, c.frames = nil, nil, nil
+	c.problems, c.lets, c.frames, c.laters = nil, nil, nil, 0
 	if err := c.expression(r.Expr, &out); err != nil {
 		return out, report(r, []problem{*err}, c.flow)
 	}
@@ -74,6 +74,7 @@ func (c *compiler) expression(src string, out *rule) *problem {
 		return &problem{0, lockstep.CodeConfig, err.Error()}
 	}
 	out.run, out.static = c.compile(tree.Node)
+	out.later = c.laters > 0
 	return nil
 }
 

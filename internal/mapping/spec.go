@@ -69,11 +69,17 @@ type Spec struct {
 	Identity bool
 	Fields   []Rule
 	Filter   *Rule // a truth: records for which it is false are not sent
+	// Built are records of other flows' sources that a record is made from without needing a link: Name is the flow,
+	// Expr gives a key, a list of keys, or null. A key of several parts is a list in a list.
+	Built []Rule
 	// Maps are value maps by name, for lookup(): a key's text to a value.
 	Maps map[string]map[string]value.Value
 	// Script defines further functions; nil for none.
 	Script *Script
 }
+
+// BuiltField is how mistakes of a rule of Spec.Built are reported: as the field of this name.
+func BuiltField(flow string) string { return "built_from." + flow }
 
 // Resolver finds the target's key of a record that another flow has linked; false while it has not.
 type Resolver func(lockstep.Ref) (lockstep.Key, bool)

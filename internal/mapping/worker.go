@@ -45,6 +45,9 @@ type Worker struct {
 	// scriptSteps are what is left for the script's calls for this record.
 	scriptSteps int
 	resolve     Resolver
+	refs        []lockstep.Reference // of this record, as they were met
+	laters      int                  // how many later() are around
+	late        bool                 // what was evaluated last lacks a link that comes later
 	zones       zones
 
 	out     []value.Value
@@ -87,7 +90,7 @@ func (w *Worker) Map(rec lockstep.Record, resolve Resolver) (fields value.Fields
 			return value.Fields{}, false, nil
 		}
 	}
-	if w.straight {
+	if w.straight && len(w.m.built) == 0 {
 		return w.m.names.Fields(w.values), true, nil // values are immutable: the record's own serve
 	}
 	out, anySkipped := w.out, false
@@ -113,12 +116,19 @@ func (w *Worker) Map(rec lockstep.Record, resolve Resolver) (fields value.Fields
 			}
 		}
 		w.skipped[i] = false
+		if w.late {
+			w.late, w.skipped[i], anySkipped, out[i] = false, true, true, value.Null
+			continue
+		}
 		if v.IsNull() && r.Null != SendNull {
 			w.skipped[i] = r.Null == SkipNull
 			anySkipped = anySkipped || w.skipped[i]
 			v = r.empty
 		}
 		out[i] = v
+	}
+	if err := w.build(); err != nil {
+		return value.Fields{}, false, err.On(lockstep.About{Key: rec.Key})
 	}
 	if w.m.flat && !anySkipped {
 		return w.m.names.Fields(out), true, nil
@@ -129,6 +139,7 @@ func (w *Worker) Map(rec lockstep.Record, resolve Resolver) (fields value.Fields
 // begin makes the worker ready for a record.
 func (w *Worker) begin(rec lockstep.Record, resolve Resolver) {
 	w.resolve, w.steps, w.memory, w.values = resolve, 0, 0, rec.Fields.Values()
+	w.refs, w.laters, w.late = w.refs[:0], 0, false
 	w.scriptSteps = w.m.steps
 	w.gen++
 	if names := rec.Fields.Names(); names != w.names || names == nil {

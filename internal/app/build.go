@@ -246,8 +246,8 @@ func (b *builder) mapping(f *config.Flow, from lockstep.Stream, to *lockstep.Str
 	if to == nil {
 		return m
 	}
-	b.links[f.Name] = m.Links()
-	b.problems = append(b.problems, linkProblems(b.cfg, f, m.Links())...)
+	b.links[f.Name] = m.Waits()
+	b.problems = append(b.problems, linkProblems(b.cfg, f, m)...)
 	for _, name := range m.Reads() {
 		if !all && !slices.Contains(allowed, name) {
 			path, at := readPlace(b.cfg, f, name)
@@ -271,6 +271,11 @@ func readPlace(cfg *config.Config, f *config.Flow, name string) (path string, at
 	}
 	if reads(f.Where) {
 		return "flows." + f.Name + ".where", f.Where.Pos
+	}
+	for _, from := range f.BuiltFrom {
+		if reads(from.Expr) {
+			return "flows." + f.Name + ".built_from." + from.Flow, from.Expr.Pos
+		}
 	}
 	return path, cfg.At(path)
 }

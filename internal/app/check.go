@@ -28,8 +28,8 @@ func Check(cfg *config.Config) (notes []string, err error) {
 		if m == nil {
 			continue
 		}
-		links[f.Name] = m.Links()
-		problems = append(problems, linkProblems(cfg, f, m.Links())...)
+		links[f.Name] = m.Waits()
+		problems = append(problems, linkProblems(cfg, f, m)...)
 	}
 	notes = append(cycles(cfg, links), unpairedNotes(cfg)...)
 	calling, silent := callingProblems(cfg)
@@ -68,6 +68,9 @@ func guessed(f *config.Flow) mapping.Spec {
 	if f.Where != nil {
 		texts = append(texts, f.Where.Text)
 	}
+	for _, from := range f.BuiltFrom {
+		texts = append(texts, from.Expr.Text)
+	}
 	seen := map[string]bool{}
 	for _, text := range texts {
 		for _, m := range letName.FindAllStringSubmatch(text, -1) {
@@ -98,16 +101,23 @@ func guessed(f *config.Flow) mapping.Spec {
 	return specOf(f, source, nil)
 }
 
-// linkProblems reports link() to flows that are not there.
-func linkProblems(cfg *config.Config, f *config.Flow, links []string) []config.Problem {
+// linkProblems reports link() and built_from that name flows that are not there.
+func linkProblems(cfg *config.Config, f *config.Flow, m *mapping.Mapping) []config.Problem {
 	var out []config.Problem
-	for _, name := range links {
+	for _, name := range m.Links() {
 		if cfg.Flow(name) != nil {
 			continue
 		}
 		path, at := linkPlace(cfg, f, name)
 		text := fmt.Sprintf("link() names the flow %q, which is not there", name)
 		out = append(out, cfg.Problem(lockstep.CodeNoFlow, at, path, text, nearest(name, flowNames(cfg))))
+	}
+	for _, from := range f.BuiltFrom {
+		if cfg.Flow(from.Flow) != nil {
+			continue
+		}
+		text := fmt.Sprintf("built_from names the flow %q, which is not there", from.Flow)
+		out = append(out, cfg.Problem(lockstep.CodeNoFlow, from.Pos, "flows."+f.Name+".built_from."+from.Flow, text, nearest(from.Flow, flowNames(cfg))))
 	}
 	return out
 }
@@ -155,7 +165,7 @@ func cycles(cfg *config.Config, links map[string][]string) []string {
 	for i, start := range names {
 		later := func(name string) bool { return slices.Contains(names[i:], name) } // each ring is told by its first flow
 		if ring := ringOf(start, links, later); len(ring) > 2 {
-			out = append(out, fmt.Sprintf("flows refer to each other in a ring (%s): records that do the same wait for ever", strings.Join(ring, " -> ")))
+			out = append(out, fmt.Sprintf("flows refer to each other in a ring (%s): records that do the same wait for ever; write `later(link(…))` in one of them", strings.Join(ring, " -> ")))
 		}
 	}
 	return out

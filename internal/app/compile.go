@@ -32,6 +32,9 @@ func specOf(f *config.Flow, source lockstep.Stream, target *lockstep.Stream) map
 	if f.Where != nil {
 		s.Filter = &mapping.Rule{Name: "where", Expr: f.Where.Text, Pos: inExpr}
 	}
+	for _, from := range f.BuiltFrom {
+		s.Built = append(s.Built, mapping.Rule{Name: from.Flow, Expr: from.Expr.Text, Pos: inExpr})
+	}
 	if sc := f.Script; sc != nil {
 		s.Script = &mapping.Script{Text: sc.Text, Steps: sc.Steps, Place: func(line, col int) string { return sc.At(line, col).String() }}
 	}
@@ -97,6 +100,11 @@ func mappingProblems(cfg *config.Config, f *config.Flow, err error) []config.Pro
 			}
 		} else if name == "where" && f.Where != nil {
 			path, at = "flows."+f.Name+".where", f.Where.At(line, col)
+		}
+		for _, from := range f.BuiltFrom {
+			if name == mapping.BuiltField(from.Flow) {
+				path, at = "flows."+f.Name+"."+name, from.Expr.At(line, col)
+			}
 		}
 		if name == "(script)" && f.Script != nil {
 			path, at = "flows."+f.Name+".script", f.Script.At(line, col)

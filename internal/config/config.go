@@ -96,6 +96,7 @@ type Flow struct {
 	Priority  Priority
 	Where     *Expr
 	Map       []Rule // nil: every field as it is
+	BuiltFrom []BuiltFrom
 	Nulls     NullPolicy
 	Values    []ValueMap
 	Script    *Script // nil for none
@@ -139,6 +140,13 @@ type To struct {
 	OnDelete     OnDelete
 	Disable      []Const // what a disabled record gets
 	OnTargetEdit OnTargetEdit
+}
+
+// BuiltFrom says by an expression which records of another flow's source a record is made from.
+type BuiltFrom struct {
+	Flow string
+	Pos  Pos
+	Expr *Expr
 }
 
 // Const is a field and the value it gets.

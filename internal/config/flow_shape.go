@@ -276,6 +276,9 @@ var flowShape = object[flowPlan]{
 			"an expression over the source's record: only where it is true, the record belongs to the flow; one that leaves counts as deleted"),
 		at("map", shape[[]Rule](rulesShape{}), func(f *flowPlan) *[]Rule { return &f.Map },
 			"what each field of the target gets; absent: every field as it is"),
+		at("built_from", shape[[]BuiltFrom](builtShape{}), func(f *flowPlan) *[]BuiltFrom { return &f.BuiltFrom },
+			"by flow: which records of that flow's source a record is made from, beside `link()`: an expression for a key, a list of keys, or null; "+
+				"when one of those changes, this one is looked at again"),
 		at("nulls", nullPolicy, func(f *flowPlan) *NullPolicy { return &f.Nulls },
 			"what a null does: `send` writes it, `skip` leaves the target's field as it is, `clear` empties it (a text becomes '', a list [])", standard("send")),
 		at("values", shape[[]ValueMap](valuesShape{}), func(f *flowPlan) *[]ValueMap { return &f.Values },

@@ -183,3 +183,23 @@ func (tolerancesShape) decode(d *decoder, n *yaml.Node, at path) (map[string]val
 	}
 	return out, ok
 }
+
+// builtShape is what records are made from, by flow.
+type builtShape struct{}
+
+func (builtShape) absent(*decoder) []BuiltFrom { return nil }
+
+func (builtShape) describe() *doc {
+	return &doc{word: "flows with expressions", table: true, names: namePattern, item: exprShape{}.describe()}
+}
+
+func (builtShape) decode(d *decoder, n *yaml.Node, at path) ([]BuiltFrom, bool) {
+	members, ok := table[*Expr]{what: "a flow", item: exprShape{}}.decode(d, n, at)
+	out := make([]BuiltFrom, 0, len(members))
+	for _, m := range members {
+		if m.v != nil {
+			out = append(out, BuiltFrom{m.name, d.pos(m.key), m.v})
+		}
+	}
+	return out, ok
+}

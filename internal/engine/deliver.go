@@ -39,11 +39,13 @@ func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
 		}
 	}
 	outcomes := make([]lockstep.Outcome, len(items))
+	w.awaits(ctx, items)
 	for i, it := range items {
 		if it.out == nil {
 			w.fail(it, lockstep.Faultf(lockstep.CodeInvariant, "no stage closed this delivery"))
 		}
 		it.out.Run = w.run
+		w.declare(it)
 		outcomes[i] = *it.out
 	}
 	fault := worst(items)
@@ -51,6 +53,7 @@ func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
 		return 0, nil, fmt.Errorf("settle: %w", err)
 	}
 	w.flow.state.count(outcomes)
+	w.breakRings(ctx, items)
 	for i := range outcomes {
 		if outcomes[i].Link != nil && outcomes[i].Unlink != nil { // another record's link went: who read it looks again
 			w.flow.state.moves.Add(1)
@@ -121,6 +124,9 @@ func (w *worker) bring(ctx context.Context, items []*item) (unlock func(), err e
 	adopted, err := w.earlier(ctx, live(items))
 	unlock = func() { adopted(); found() }
 	if err != nil {
+		return unlock, err
+	}
+	if err := w.dependantsFirst(ctx, live(items)); err != nil {
 		return unlock, err
 	}
 	if err := w.keep(ctx, live(items)); err != nil {

@@ -82,6 +82,7 @@ func (r *fullRun) finish(ctx context.Context, h, next *pageInHand) error {
 		return nil
 	}
 	<-h.written
+	r.awaits(context.WithoutCancel(ctx), h.items)
 	before, counts := r.place, r.row.Counts
 	r.row.Counts.Read += int64(len(h.items))
 	r.place.From = string(h.next)
@@ -116,11 +117,12 @@ func (r *fullRun) settleIn(ctx context.Context, h *pageInHand, now bool) error {
 		r.sighted[c.No] = c
 	}
 	e := &h.end
-	if len(e.Links)+len(e.Unlink)+len(e.Failed)+len(e.Queue) > 0 || !h.more || now || time.Since(r.saved) > settleEvery {
+	if len(e.Links)+len(e.Unlink)+len(e.Failed)+len(e.Queue)+len(e.Refs)+len(e.News) > 0 || !h.more || now || time.Since(r.saved) > settleEvery {
 		if err := r.settle(ctx, *e); err != nil {
 			return err
 		}
 		r.queuedFor(e.Queue)
+		r.breakRings(ctx, h.items)
 	}
 	clear(h.slab)
 	select {

@@ -296,6 +296,7 @@ func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
 			if o.Unlink != nil {
 				end.Unlink = append(end.Unlink, *o.Unlink)
 			}
+			r.declare(it, end)
 		case sys != nil && !o.Tried && o.Fault != nil && (o.Fault.Kind == lockstep.Unavailable || o.Fault.Kind == lockstep.Throttled || o.Fault.Kind.StopsFlow()):
 			continue
 		case it.open && o.Fault.Code != lockstep.CodeTargetEdit: // it cannot go, and the queue still holds something older

@@ -38,6 +38,10 @@ type item struct {
 	evict  *lockstep.Link   // a link to the same target record whose source record is gone
 	face   *facing          // in a pair, once looked at
 
+	refs   []lockstep.Reference // what its image was made with, once it is mapped
+	mapped bool
+	note   string // for its story
+
 	out *lockstep.Outcome // set once it is closed
 }
 
@@ -79,6 +83,7 @@ func (it *item) known() bool { return it.link.ID != 0 }
 // unmapped is the item as it was before it was mapped.
 func (it *item) unmapped() *item {
 	it.out, it.op, it.left, it.image, it.digest, it.target, it.match = nil, it.change.Op, false, value.Fields{}, "", "", ""
+	it.refs, it.mapped = nil, false
 	return it
 }
 
@@ -97,7 +102,7 @@ func (w *worker) mayHaveMade(it *item) bool {
 
 // done closes the item as brought level, or as nothing to do.
 func (it *item) done(did string) {
-	it.out = &lockstep.Outcome{Delivery: it.lease(), Verdict: lockstep.Done, Did: did}
+	it.out = &lockstep.Outcome{Delivery: it.lease(), Verdict: lockstep.Done, Did: did, Note: it.note}
 }
 
 // live are the items that no stage has closed yet.

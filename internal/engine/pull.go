@@ -240,6 +240,7 @@ func (w *worker) handOut(ctx context.Context, items []*item, free map[*item]func
 	closed := make([]*item, 0, len(items))
 	l := &pull{id: rand.Text(), until: time.Now().Add(ttl), held: map[string]*heldItem{}, byKey: map[lockstep.Key]string{}}
 	handed := Handed{Lease: l.id, Until: l.until}
+	w.awaits(ctx, items)
 	for _, it := range items {
 		unlock := free[it]
 		if unlock == nil {
@@ -248,6 +249,7 @@ func (w *worker) handOut(ctx context.Context, items []*item, free map[*item]func
 		if it.out != nil {
 			closed = append(closed, it)
 			it.out.Run = w.run
+			w.declare(it)
 			outcomes = append(outcomes, *it.out)
 			defer unlock()
 			continue
@@ -266,6 +268,7 @@ func (w *worker) handOut(ctx context.Context, items []*item, free map[*item]func
 		return handed, nil
 	}
 	fault := worst(closed)
+	defer w.breakRings(ctx, closed)
 	if err := w.settleOutcomes(ctx, outcomes); err != nil {
 		if l.left == 0 {
 			return Handed{}, err

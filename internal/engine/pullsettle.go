@@ -76,7 +76,7 @@ func (e *Engine) SettlePull(ctx context.Context, flow, lease string, results []P
 	if time.Now().After(l.until) {
 		return PullSettled{}, endedFault().On(f.about(""))
 	}
-	w := &worker{Engine: e, flow: f, run: f.pulls.run}
+	w := &worker{Engine: e, flow: f, run: f.pulls.run, refers: f.Mapping.Refers()}
 	return w.settlePull(context.WithoutCancel(ctx), l, results)
 }
 
@@ -155,6 +155,7 @@ func (w *worker) settlePull(ctx context.Context, l *pull, results []PullResult) 
 			w.said(it, r)
 		}
 		it.out.Run = w.run
+		w.declare(it)
 		outcomes, done = append(outcomes, *it.out), append(done, r.ID)
 	}
 	if len(outcomes) > 0 {

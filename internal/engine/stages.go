@@ -20,6 +20,8 @@ type worker struct {
 	maps *mapping.Worker
 	// prints is nil where the flow has none. Like maps it is for one goroutine.
 	prints *image.Printer
+	refers bool  // records are made with others
+	linked bool  // by their links
 	run    int64 // the run that its work counts to, 0 for none
 
 	back, ahead *worker      // of the flow face to face: to map what it reads, and what it will read
@@ -27,7 +29,7 @@ type worker struct {
 }
 
 func (e *Engine) worker(f *Flow, run int64) *worker {
-	return &worker{Engine: e, flow: f, maps: f.Mapping.Worker(), prints: f.printer(), run: run}
+	return &worker{Engine: e, flow: f, maps: f.Mapping.Worker(), prints: f.printer(), refers: f.Mapping.Refers(), linked: len(f.Mapping.Links()) > 0, run: run}
 }
 
 func (w *worker) now() time.Time { return time.Now() }
@@ -136,6 +138,8 @@ func (w *worker) mapAll(ctx context.Context, items []*item) error {
 		})
 		if asked {
 			again = append(again, it.unmapped())
+		} else {
+			w.noteRefs(it, nil)
 		}
 	}
 	if len(again) == 0 {
@@ -150,8 +154,11 @@ func (w *worker) mapAll(ctx context.Context, items []*item) error {
 			key, ok := refs[ref]
 			return key, ok && key != ""
 		})
+		w.noteRefs(it, left)
 		if it.out != nil && it.out.For != nil && left[*it.out.For] { // there is a link that would wake it at once, for ever
-			it.out.Verdict, it.out.For, it.out.RetryAt = lockstep.Retry, nil, w.now().Add(waitPause(w.now().Sub(it.delivery.Captured)))
+			fault := *it.out.Fault
+			fault.Err = fmt.Errorf("%w: its source record is gone, and it is disabled there", fault.Err)
+			it.out.Verdict, it.out.For, it.out.RetryAt, it.out.Fault = lockstep.Retry, nil, w.now().Add(waitPause(w.now().Sub(it.delivery.Captured))), &fault
 		}
 	}
 	return nil
@@ -220,8 +227,8 @@ func (w *worker) compare(items []*item) {
 				break
 			}
 			switch {
-			case it.delivery.ID == 0 && it.print[0] != 0 && it.link.End(w.flow.Side).Digest == "":
-				w.level(it, "level", end.Version) // the link is older than prints are
+			case it.delivery.ID == 0 && it.print[0] != 0 && w.printedOtherwise(it):
+				w.level(it, "level", end.Version)
 			case it.delivery.ID == 0 && (w.flow.Light == nil || it.link.End(w.flow.Side).Version == it.change.Record.Version):
 				it.out = nothing
 			case it.link.End(w.flow.Side).Version != it.change.Record.Version:

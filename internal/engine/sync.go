@@ -270,7 +270,7 @@ func (e *Engine) untilIdle(ctx context.Context, flows []*Flow, opt SyncOptions, 
 			if err != nil {
 				return fmt.Errorf("status: %w", err)
 			}
-			busy = busy || s.Ready+s.Leased > 0
+			busy = busy || s.Ready+s.Leased+s.Spreading > 0
 			later = later || s.Delayed+s.Waiting > 0
 			if opt.Observe != nil {
 				opt.Observe(Progress{Flow: f.Name, Kind: lockstep.DeltaRun, Phase: "deliver", Counts: f.state.snapshot(), Total: s.Ready + s.Leased})

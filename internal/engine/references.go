@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"github.com/lockstep-sync/lockstep"
+)
+
+// noteRefs keeps what the record that was mapped just now is made with. What it was sent without because the other
+// record is gone, no link will bring.
+func (w *worker) noteRefs(it *item, left map[lockstep.Ref]bool) {
+	if !w.refers || it.out != nil || it.op == lockstep.Delete {
+		return
+	}
+	it.refs, it.mapped = w.maps.References(), true
+	for i := range it.refs {
+		if left[it.refs[i].Ref] {
+			it.refs[i].Use &^= lockstep.Pending
+		}
+	}
+}
+
+// pending are the records without whose keys the item goes, or went.
+func (it *item) pending() []lockstep.Ref {
+	var out []lockstep.Ref
+	for _, r := range it.refs {
+		if r.Use&lockstep.Pending != 0 {
+			out = append(out, r.Ref)
+		}
+	}
+	return out
+}
+
+// declare puts into an item's outcome what its record was made with, and what it is news to: that its key on the target
+// is another one, or none any more. A link that is new the store tells of by itself, and changes of the source it has
+// told of when it took them.
+func (w *worker) declare(it *item) {
+	o := it.out
+	if o == nothing || o.Verdict != lockstep.Done {
+		return
+	}
+	switch {
+	case o.Link == nil && o.Unlink != nil:
+		o.News |= lockstep.Linked
+	case o.Link != nil && it.known() && it.op == lockstep.Upsert:
+		if was := it.link.End(w.flow.Side.Other()); was.Digest == gone || was.Key != o.Link.End(w.flow.Side.Other()).Key {
+			o.News |= lockstep.Linked | lockstep.Pending
+		}
+	}
+	switch {
+	case !w.refers:
+	case it.op == lockstep.Delete || o.Did == "filtered":
+		o.Refs = []lockstep.Reference{}
+	case it.mapped:
+		o.Refs = it.refs
+	}
+}
+
+// declare does so for a page: there nobody was told of the change that the page has found.
+func (r *fullRun) declare(it *item, end *lockstep.PageEnd) {
+	if it.out == nothing {
+		if r.flow.Back != nil && it.mapped { // a pair's links have no print that tells whether it is as before
+			end.Refs = append(end.Refs, lockstep.Refers{Key: it.key(), To: it.refs})
+		}
+		return
+	}
+	r.worker.declare(it)
+	o := it.out
+	if o.Refs != nil {
+		end.Refs = append(end.Refs, lockstep.Refers{Key: it.key(), To: o.Refs})
+	}
+	news := o.News
+	if it.known() && (o.Did == "created" || o.Did == "updated" || o.Did == "deleted") {
+		news |= lockstep.Built
+	}
+	if news != 0 {
+		end.News = append(end.News, lockstep.News{Key: it.key(), For: news})
+	}
+}

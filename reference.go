@@ -39,8 +39,7 @@ type Referrer struct {
 	Asked     int64      // the entry whose News had it looked at last, 0 for none
 	Entry     int64      // its open entry, 0 for none
 	State     EntryState // of that entry
-	Op        Op
-	Code      Code // of that entry's fault
+	Code      Code       // of that entry's fault
 }
 
 // ReferrerQuery asks who refers to a key; a record that refers to itself is left out.

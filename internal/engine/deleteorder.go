@@ -77,7 +77,7 @@ func (w *worker) inRing(ctx context.Context, it *item, by []lockstep.Referrer) (
 			case r.Ref == self:
 				met = true
 				continue
-			case r.Op != lockstep.Delete || r.Code != lockstep.CodeReferred || r.Entry == 0:
+			case r.Code != lockstep.CodeReferred || r.Entry == 0:
 				return false, nil // it is on its way
 			case seen[r.Ref]:
 				continue

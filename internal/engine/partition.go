@@ -26,6 +26,7 @@ const (
 	flagPlain    = byte(0)
 	flagSkip     = byte(1) // expected in the target, but not comparable: a record that does not map, or was disabled
 	flagUnlinked = byte(2) // its key in the target is not known: it cannot be there
+	flagPending  = byte(3) // it was sent without something that comes later: nobody can call it level
 )
 
 // mark is what a verify keeps of one record.

@@ -24,6 +24,7 @@ type PlanItem struct {
 	Was    string          // digest when both sides were last level
 	Theirs string          // digest of the target's record now
 	Fault  *lockstep.Fault // why it would be parked, or what it would wait for
+	Later  []lockstep.Ref  // what it would be sent without, to be sent again once that is there
 }
 
 // PlanOptions say what to plan.
@@ -144,6 +145,7 @@ func (p *plan) page(ctx context.Context, items []*item) error {
 	if err := p.claim(ctx, live(todo)); err != nil {
 		return err
 	}
+	p.awaits(ctx, items)
 	for _, it := range items {
 		if err := p.tell(it); err != nil {
 			return err
@@ -161,7 +163,7 @@ func (p *plan) tell(it *item) error {
 	if it.out != nil && it.out.Clash != nil && it.out.Clash.Won == p.flow.Side {
 		it.out = nil // a conflict that ours wins
 	}
-	d := PlanItem{Flow: p.flow.Name, Key: it.key(), Target: it.target, Was: hexDigest(it.link.End(p.flow.Side.Other()).Digest), Ours: hexDigest(it.digest)}
+	d := PlanItem{Flow: p.flow.Name, Key: it.key(), Target: it.target, Later: it.pending(), Was: hexDigest(it.link.End(p.flow.Side.Other()).Digest), Ours: hexDigest(it.digest)}
 	if it.theirs != nil {
 		if img, err := p.theirImage(it.theirs); err == nil {
 			d.Theirs = hexDigest(p.flow.Shape.Digest(img))
@@ -187,7 +189,7 @@ func (p *plan) tell(it *item) error {
 		c.Level++
 		return nil
 	case it.op == lockstep.Delete:
-		d.Action, d.Fields = string(p.flow.OnDelete), nil
+		d.Action, d.Fields, d.Later = string(p.flow.OnDelete), nil, nil
 		c.Deleted++
 	case it.theirs == nil && (it.looked || !it.known()):
 		d.Action = "create"

@@ -10,7 +10,7 @@ import (
 func (v *verify) report(it *item, d Drift) error {
 	c := &v.row.Counts
 	switch {
-	case it != nil && it.open:
+	case it != nil && it.open || d.What == "in flight":
 		d.What = "in flight"
 		c.InFlight++
 	case d.What == "missing":

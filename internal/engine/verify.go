@@ -21,7 +21,8 @@ type Drift struct {
 	Target lockstep.Key // in the target, "" where it is not known
 	Edited bool         // the target's record is not as we left it
 	Fields []image.Difference
-	Done   string // with repair: what was made of it
+	Later  []lockstep.Ref // in flight: what the target's record is without, to be sent again once that is there
+	Done   string         // with repair: what was made of it
 }
 
 // VerifyOptions say how a verify goes.
@@ -239,6 +240,8 @@ func (v *verify) expect(it *item) mark {
 		m.flag = flagSkip
 	case target == "":
 		m.flag, m.id = flagUnlinked, markID("\x00unlinked\x00"+it.key())
+	case len(it.pending()) > 0: // it is sent again
+		m.flag = flagPending
 	default:
 		copy(m.digest[:], it.digest[1:])
 	}
@@ -427,7 +430,11 @@ func (v *verify) drift(it *item) error {
 		d.What = "missing"
 	default:
 		if d.Fields = v.flow.Shape.Diff(it.image, theirs); len(d.Fields) == 0 {
-			return nil
+			if d.Later = it.pending(); len(d.Later) == 0 {
+				return nil
+			}
+			d.What = "in flight" // level as far as it goes: it is sent again
+			return v.report(it, d)
 		}
 		d.What = "different"
 	}

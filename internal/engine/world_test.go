@@ -31,6 +31,7 @@ type flowDef struct {
 	rules  map[string]string // target field to expression; nil is identity
 	filter string
 	track  bool
+	built  map[string]string // flow to expression
 }
 
 var productFields = []lockstep.Field{
@@ -81,6 +82,9 @@ func (w *world) flow(d flowDef) *Flow {
 	for _, name := range slices.Sorted(maps.Keys(d.rules)) {
 		spec.Fields = append(spec.Fields, mapping.Rule{Name: name, Expr: d.rules[name]})
 	}
+	for _, name := range slices.Sorted(maps.Keys(d.built)) {
+		spec.Built = append(spec.Built, mapping.Rule{Name: name, Expr: d.built[name]})
+	}
 	if d.filter != "" {
 		spec.Filter = &mapping.Rule{Expr: d.filter}
 	}
@@ -88,7 +92,7 @@ func (w *world) flow(d flowDef) *Flow {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	shape, err := image.New(to, m.Writes(), image.Options{})
+	shape, err := image.New(to, m.Writes(), image.Options{Absent: m.Absent()})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -162,7 +162,7 @@ func (s *Store) Referrers(ctx context.Context, name string, queries []lockstep.R
 			ref, e := f.refs[from.Key][to], f.open[from.Key]
 			r := lockstep.Referrer{Reference: lockstep.Reference{Ref: from, Use: ref.use}, Asked: ref.asked}
 			if e != nil {
-				r.Entry, r.State, r.Op = e.ID, e.state(now), e.Change.Op
+				r.Entry, r.State = e.ID, e.state(now)
 				if e.Fault != nil {
 					r.Code = e.Fault.Code
 				}

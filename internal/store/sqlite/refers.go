@@ -24,7 +24,7 @@ func (s *Store) Refers(ctx context.Context, name string, key lockstep.Key) (out 
 	return out, err
 }
 
-const referrers = `SELECT f.name, r.key, r.use, r.asked, e.id, e.state, e.op, e.fault, e.not_before FROM reference_rows r INDEXED BY reference_rows_to
+const referrers = `SELECT f.name, r.key, r.use, r.asked, e.id, e.state, e.fault, e.not_before FROM reference_rows r INDEXED BY reference_rows_to
 	JOIN flow_rows f ON f.id = r.flow_id LEFT JOIN entry_rows e ON e.flow_id = r.flow_id AND e.key = r.key
 	WHERE r.to_id = ?1 AND r.to_key = ?2 AND r.use & ?3 AND NOT (r.flow_id = ?1 AND r.key = ?2)`
 
@@ -73,9 +73,8 @@ func (s *Store) referrer(v cells, now time.Time) lockstep.Referrer {
 	r := lockstep.Referrer{Reference: lockstep.Reference{Ref: lockstep.Ref{Flow: v.text(0), Key: lockstep.Key(v.text(1))}, Use: lockstep.Use(v.number(2))},
 		Asked: v.number(3), Entry: v.number(4)}
 	if r.Entry != 0 {
-		r.Op = lockstep.Op(v.number(6))
-		r.State, _ = s.stateOf(&row{id: r.Entry, state: v.number(5), notBefore: momentOr(v, 8)}, now)
-		if f := decodeFault(v.text(7)); f != nil {
+		r.State, _ = s.stateOf(&row{id: r.Entry, state: v.number(5), notBefore: momentOr(v, 7)}, now)
+		if f := decodeFault(v.text(6)); f != nil {
 			r.Code = f.Code
 		}
 	}

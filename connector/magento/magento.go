@@ -15,11 +15,13 @@ type System struct {
 	client  *client
 	shop    *shop
 	streams []*stream
+	rowState
 }
 
 func newSystem(c *conf) *System {
 	s := &System{conf: c, client: newClient(c)}
 	s.shop = newShop(s.client, c)
+	s.queued.deadline = c.asyncDeadline
 	s.streams = s.table()
 	return s
 }

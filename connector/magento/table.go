@@ -50,10 +50,7 @@ func (s *System) table() []*stream {
 		{name: optionsStream, batch: maxWrites, describe: s.describeOptions},
 		{name: categoriesStream, batch: maxWrites, describe: s.describeCategories},
 		{name: productsStream, batch: maxWrites, describe: s.describeProducts},
-		{name: stockStream, batch: maxRows, describe: plainStream(stockDef())},
-		{name: basePrices, batch: maxRows, describe: plainStream(basePricesDef())},
-		{name: specialPrices, batch: maxRows, describe: plainStream(specialPricesDef())},
-		{name: tierPrices, batch: maxRows, describe: plainStream(tierPricesDef())},
+		s.stockTable(), s.priceStream(&baseKind), s.priceStream(&specialKind), s.priceStream(&tierKind),
 		{name: customersStream, batch: maxWrites, describe: plainStream(customersDef())},
 		{name: ordersStream, describe: plainStream(ordersDef())},
 	}

@@ -1,0 +1,175 @@
+package magento
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lockstep-sync/lockstep"
+)
+
+// confirmProducts asks what became of operations. One call answers for all of a bulk; those that are through are read back, for
+// the status alone is not to be believed.
+func (s *System) confirmProducts(ctx context.Context, receipts []string) ([]lockstep.Result, error) {
+	results := make([]lockstep.Result, len(receipts))
+	bulks, order := map[string][]confirming{}, []string(nil)
+	for i, text := range receipts {
+		r, err := parseReceipt(text)
+		if err != nil { // looking tells
+			results[i].Err = err
+			continue
+		}
+		results[i] = lockstep.Result{Key: lockstep.Key(r.SKU), Receipt: text}
+		if bulks[r.Bulk] == nil {
+			order = append(order, r.Bulk)
+		}
+		bulks[r.Bulk] = append(bulks[r.Bulk], confirming{i, r})
+		s.queued.open(r)
+	}
+	var through []confirmed
+	var failed error
+	answered := 0
+	for _, uuid := range order {
+		got, err := s.bulkStatus(ctx, uuid)
+		if err != nil && lockstep.KindOf(err) != lockstep.NotFound {
+			if f := lockstep.FaultOf(err); ctx.Err() != nil || ofSystem(f) {
+				return nil, err
+			}
+			failed = err
+			got = &bulkStatus{} // they stay open, until their deadline
+		} else {
+			answered++
+		}
+		for _, c := range bulks[uuid] {
+			if err != nil && lockstep.KindOf(err) == lockstep.NotFound {
+				results[c.at] = s.end(c, lockstep.Faultf(lockstep.CodeVersionMoved, "Magento knows nothing of the operation any more"))
+				continue
+			}
+			if done, ok := s.judge(c, got, results); ok {
+				through = append(through, done)
+			}
+		}
+	}
+	if answered == 0 && failed != nil {
+		return nil, failed
+	}
+	if err := s.readBack(ctx, through, results); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// confirming is a receipt that is asked for.
+type confirming struct {
+	at int // in the batch
+	receipt
+}
+
+// confirmed is one whose operation says that it is through.
+type confirmed struct {
+	confirming
+	start time.Time // of its bulk, by Magento's clock
+}
+
+func (s *System) bulkStatus(ctx context.Context, uuid string) (*bulkStatus, error) {
+	out := &bulkStatus{}
+	_, err := s.client.into(ctx, call{name: "bulk status", method: http.MethodGet, path: "V1/bulk/" + uuid + "/status", scope: allViews}, out)
+	return out, err
+}
+
+// judge answers an operation that failed or is late; true where it says that it is through.
+func (s *System) judge(c confirming, got *bulkStatus, results []lockstep.Result) (confirmed, bool) {
+	op := got.state(c.Op)
+	switch int(op.Status) {
+	case opComplete:
+		start, _ := parseTime(got.Start)
+		return confirmed{c, start}, true
+	case opRetry, opFailed, opRejected:
+		err := operationFault(op.Message)
+		if int(op.Status) == opRetry {
+			err = tryAgain(err)
+		}
+		if c.Gone && lockstep.KindOf(err) == lockstep.NotFound {
+			err = nil
+		}
+		results[c.at] = s.end(c, err)
+	default:
+		if time.Since(c.At) <= s.conf.asyncDeadline {
+			break
+		}
+		// Its consumer died, or is that far behind: it may still be done some day.
+		s.queued.avoid(c.SKU)
+		f := lockstep.Faultf(lockstep.CodeTimeout, "the operation is still open after %s", s.conf.asyncDeadline).Maybe()
+		f.Next = "Check that the consumer async.operations.all runs in Magento; the record is looked at and then written by a call of its own."
+		results[c.at] = s.end(c, f)
+	}
+	return confirmed{}, false
+}
+
+// end is the answer for an operation that is asked for no more.
+func (s *System) end(c confirming, err error) lockstep.Result {
+	s.queued.ended(c.receipt)
+	return lockstep.Result{Key: lockstep.Key(c.SKU), Err: err}
+}
+
+// operationFault is what an operation's message means: there is no status beside it.
+func operationFault(message string) error {
+	if strings.TrimSpace(message) == "" {
+		return lockstep.Faultf(lockstep.CodeServer, "the operation failed, and Magento does not say why")
+	}
+	r := &refusal{status: http.StatusBadRequest, template: message}
+	if r.says("No such entity") || r.says("The product that was requested doesn't exist") {
+		r.status = http.StatusNotFound
+	}
+	k := findRule(r)
+	f := lockstep.NewFault(k.code, r)
+	if f.Next = k.next; k.next == "" {
+		f.Next = k.code.Info().Next
+	}
+	return f
+}
+
+// tryAgain is a fault that says of itself that another try may help.
+func tryAgain(err error) error {
+	f := lockstep.FaultOf(err)
+	if f.Kind == lockstep.Transient {
+		return err
+	}
+	return lockstep.Faultf(lockstep.CodeServer, "the operation can be tried again: %w", f.Err)
+}
+
+// readBack looks at products whose operations say that they are through: one is believed where the product was saved
+// since its bulk began, a delete where it is gone. Else the record is looked at again, and sent by a call of its own.
+func (s *System) readBack(ctx context.Context, through []confirmed, results []lockstep.Result) error {
+	if len(through) == 0 {
+		return nil
+	}
+	var skus []string
+	for _, c := range through {
+		skus = append(skus, c.SKU)
+	}
+	saved, err := s.lightProducts(ctx, distinctSKUs(skus))
+	if err != nil {
+		return err
+	}
+	for _, c := range through {
+		p, there := saved[skuFold(c.SKU)]
+		at, _ := parseTime(p.Updated)
+		believed := there && !at.Before(c.start)
+		if c.Gone {
+			believed = !there
+		}
+		switch {
+		case !believed:
+			s.queued.avoid(c.SKU)
+			results[c.at] = s.end(c.confirming, lockstep.Faultf(lockstep.CodeVersionMoved, "the operation says that it is complete, and the product does not show it"))
+		case c.More:
+			results[c.at] = s.end(c.confirming, lockstep.Faultf(lockstep.CodeVersionMoved, "the operation is complete, and more is to be sent"))
+		default:
+			results[c.at] = s.end(c.confirming, nil)
+			results[c.at].Version = p.Updated
+		}
+	}
+	return nil
+}

@@ -14,6 +14,7 @@ type criteria struct {
 	orders     []order
 	size, page int // 0: not said
 	given      obj // as the answer repeats it
+	repeat     bool
 }
 
 type condition struct{ field, value, op string }
@@ -33,7 +34,7 @@ func (c *call) criteria() (*criteria, error) {
 		return nil, missing("searchCriteria")
 	}
 	in, _ := v.(object)
-	q := &criteria{}
+	q := &criteria{repeat: c.quirks.RepeatLastPage}
 	groups := []any{}
 	for _, g := range inOrder(member2(in, "filter_groups")) {
 		var conds []condition
@@ -128,12 +129,15 @@ func inOrder(v any) []any {
 	return list
 }
 
-// cut is the page of a list that is asked for. A page past the end is empty.
+// page is the part of a list that is asked for. A page past the end is empty, or the last one again in old releases.
 func page[T any](q *criteria, list []T) []T {
 	if q.size <= 0 {
 		return list
 	}
 	at := (max(q.page, 1) - 1) * q.size
+	if q.repeat && at >= len(list) && len(list) > 0 {
+		at = (len(list) - 1) / q.size * q.size
+	}
 	if at < 0 || at >= len(list) {
 		return nil
 	}

@@ -10,6 +10,7 @@ type Options struct {
 	Views    []StoreView // default: default and de
 
 	WebsitePrices bool // catalog/price/scope: prices are each website's own
+	Quirks        Quirks
 
 	Products int         // products P-1, P-2, … that are there from the start
 	Limits   InputLimits // of what a request may ask for; the real one has them off
@@ -38,6 +39,12 @@ type InputLimits struct {
 	MaxPage     int // most records of a page; default 300
 	DefaultPage int // records of a page that says no size; default 999999
 	MaxList     int // most elements of a list in a body; default 999999
+}
+
+// Quirks are faults that some releases have and 2.4.7 has not.
+type Quirks struct {
+	RepeatLastPage bool // a page past the end is the last one again
+	FreezeViews    bool // up to 2.4.2: a save at a store view makes all values the view's own, and none inherits any more
 }
 
 // Website is a website; ids are counted from 1.

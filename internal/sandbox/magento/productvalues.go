@@ -49,8 +49,19 @@ func (c *call) writeValues(d *product, in object, create bool) error {
 	}
 	if create {
 		c.writeDefaults(d)
+	} else if c.quirks.FreezeViews && store != 0 {
+		c.freeze(d, store)
 	}
 	return c.complete(d, store)
+}
+
+// freeze makes what a view inherits its own.
+func (c *call) freeze(d *product, store int) {
+	for _, at := range c.valued(d) {
+		if v, ok := d.values.at(at.id, store); ok {
+			c.write(&d.values, at, store, v)
+		}
+	}
 }
 
 func (c *call) writeDefaults(d *product) {

@@ -120,3 +120,31 @@ func TestPricesPerWebsite(t *testing.T) {
 		}
 	}
 }
+
+// Up to 2.4.2 a save at a view froze all that the view inherited.
+func TestViewsThatFreeze(t *testing.T) {
+	s := twoSites(t, Options{Quirks: Quirks{FreezeViews: true}})
+	putValue(t, s, "all/", "store_x", `"a"`)
+	putValue(t, s, "de/", "global_x", `"g"`)
+	putValue(t, s, "all/", "store_x", `"b"`)
+	if got := reads(t, s, "store_x"); got != "b b a b" {
+		t.Errorf("all, no code, de, b2b_en read %s, want b b a b", got)
+	}
+}
+
+// A page past the end is empty in 2.4.7; old releases gave the last one again.
+func TestAPagePastTheEnd(t *testing.T) {
+	const query = "/rest/all/V1/products?fields=items[id],total_count&searchCriteria[pageSize]=2&searchCriteria[currentPage]=9"
+	for want, quirks := range map[string]Quirks{
+		`{"items":null,"total_count":3}`:       {},
+		`{"items":[{"id":3}],"total_count":3}`: {RepeatLastPage: true},
+	} {
+		s, err := New(Options{Open: true, Products: 3, Quirks: quirks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, body := post(s, "GET", query, ""); body != want {
+			t.Errorf("%v: %s, want %s", quirks, body, want)
+		}
+	}
+}

@@ -66,7 +66,7 @@ func (s *Server) Configure(change func(o *Options)) {
 	s.opt.Store(&o)
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
-	s.world.limits = o.Limits
+	s.world.limits, s.world.quirks = o.Limits, o.Quirks
 }
 
 // ownRoutes are the operations that need more than the world.

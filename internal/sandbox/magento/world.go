@@ -11,6 +11,7 @@ type world struct {
 	mu     sync.Mutex
 	clock  func() time.Time
 	limits InputLimits
+	quirks Quirks
 
 	stores
 	attributes attributes
@@ -27,7 +28,7 @@ type counter int
 func (c *counter) next() int { *c++; return int(*c) }
 
 func newWorld(o *Options) (*world, error) {
-	w := &world{clock: o.Clock, limits: o.Limits}
+	w := &world{clock: o.Clock, limits: o.Limits, quirks: o.Quirks}
 	if err := w.openStores(o); err != nil {
 		return nil, err
 	}

@@ -52,6 +52,7 @@ var house = []place{
 	{path: "internal/decimal", floor: Kits},
 	{path: "internal/schedule", floor: Kits},
 	{path: "internal/webhook", floor: Kits},
+	{path: "internal/sandbox/kit", floor: Kits},
 
 	{path: "connector", floor: Rooms, each: true},
 	{path: "internal/store", floor: Rooms, each: true},

@@ -2,18 +2,17 @@ package pimcore
 
 import (
 	"context"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lockstep-sync/lockstep/internal/sandbox/kit"
 )
 
 // order is the body of POST /_sandbox/<verb>. Which members a verb takes is said where it is listed.
@@ -232,8 +231,8 @@ func (s *Server) Close() {
 
 // control answers /_sandbox/: a GET lists what there is, a POST does it.
 func (s *Server) control(w http.ResponseWriter, r *http.Request) {
-	if status, why := s.controls(r); status != 0 {
-		reply(w, status, map[string]string{"error": why})
+	if status, why := (kit.Gate{Token: s.conf().Control, Anywhere: s.conf().ControlAnywhere}).Refuses(r); status != 0 {
+		kit.Reply(w, status, map[string]string{"error": why})
 		return
 	}
 	name := strings.TrimPrefix(r.URL.Path, "/_sandbox/")
@@ -241,47 +240,22 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 	v, ok := all[name]
 	switch {
 	case r.Method == http.MethodGet && name == "":
-		reply(w, http.StatusOK, Verbs())
+		kit.Reply(w, http.StatusOK, Verbs())
 	case !ok:
-		reply(w, http.StatusNotFound, map[string]any{"error": "no such verb", "verbs": slices.Sorted(maps.Keys(all))})
+		kit.Reply(w, http.StatusNotFound, map[string]any{"error": "no such verb", "verbs": slices.Sorted(maps.Keys(all))})
 	case r.Method != http.MethodPost && name != "state":
-		reply(w, http.StatusMethodNotAllowed, map[string]string{"error": "use POST"})
+		kit.Reply(w, http.StatusMethodNotAllowed, map[string]string{"error": "use POST"})
 	default:
 		var o order
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&o); err != nil && !errors.Is(err, io.EOF) {
-			reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		if err := kit.Read(w, r, maxBody, &o); err != nil {
+			kit.Reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 			return
 		}
 		out, err := v.run(s, o)
 		if err != nil {
-			reply(w, http.StatusUnprocessableEntity, map[string]string{"error": err.Error()})
+			kit.Reply(w, http.StatusUnprocessableEntity, map[string]string{"error": err.Error()})
 			return
 		}
-		reply(w, http.StatusOK, out)
+		kit.Reply(w, http.StatusOK, out)
 	}
-}
-
-// controls tells why a control request is refused: it comes from another host, without the token, or out of a web page.
-func (s *Server) controls(r *http.Request) (status int, why string) {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	near := err == nil && net.ParseIP(host).IsLoopback()
-	if !near && !(s.conf().ControlAnywhere && s.conf().Control != "") {
-		return http.StatusForbidden, "control is for the same host only"
-	}
-	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if want := s.conf().Control; want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(token)) != 1 {
-		return http.StatusUnauthorized, "the control token is missing or wrong"
-	}
-	if r.Header.Get("Origin") != "" {
-		return http.StatusForbidden, "not from a web page"
-	}
-	return 0, ""
-}
-
-func reply(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v)
 }

@@ -1,11 +1,12 @@
 package pimcore
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/lockstep-sync/lockstep/internal/sandbox/kit"
 )
 
 // Fault is something that goes wrong.
@@ -31,11 +32,8 @@ func Faults() []Fault {
 }
 
 type faults struct {
-	mu    sync.Mutex
-	rand  *rand.Rand
-	share map[Fault]float64
-	once  map[Fault]int
-	slow  time.Duration
+	kit.Dice[Fault]
+	slow atomic.Int64 // nanoseconds
 }
 
 // dealt is what happens to one request.
@@ -47,79 +45,36 @@ type dealt struct {
 }
 
 // Fail lets a share of requests (0 to 1) go wrong.
-func (s *Server) Fail(f Fault, share float64) {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	if s.faults.share == nil {
-		s.faults.share = map[Fault]float64{}
-	}
-	s.faults.share[f] = share
-}
+func (s *Server) Fail(f Fault, share float64) { s.faults.Share(f, share) }
 
 // FailNext lets the next n requests go wrong.
-func (s *Server) FailNext(f Fault, n int) {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	if s.faults.once == nil {
-		s.faults.once = map[Fault]int{}
-	}
-	s.faults.once[f] = n
-}
+func (s *Server) FailNext(f Fault, n int) { s.faults.Next(f, n) }
 
 // SetSlow says how long a slow answer takes.
-func (s *Server) SetSlow(d time.Duration) {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.slow = d
-}
-
-// hits tells whether a fault is due; the caller holds the lock.
-func (f *faults) hits(which Fault) bool {
-	if f.once[which] > 0 {
-		f.once[which]--
-		return true
-	}
-	share := f.share[which]
-	if share <= 0 {
-		return false
-	}
-	if f.rand == nil {
-		f.rand = rand.New(rand.NewPCG(1, 2)) // repeatable
-	}
-	return f.rand.Float64() < share
-}
+func (s *Server) SetSlow(d time.Duration) { s.faults.slow.Store(int64(d)) }
 
 func (f *faults) next() (d dealt) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	for _, r := range [...]struct { // in order, so that a run can be repeated
 		fault  Fault
 		status int
 	}{{Fault429, 429}, {Fault500, 500}, {Fault502, 502}, {Fault504, 504}, {FaultHTML, 200}} {
-		if f.hits(r.fault) {
+		if f.Due(r.fault) {
 			return dealt{status: r.status, html: r.status != 500}
 		}
 	}
-	d.cut = f.hits(FaultLost)
-	if f.hits(FaultSlow) {
+	d.cut = f.Due(FaultLost)
+	if f.Due(FaultSlow) {
 		d.wait = 500 * time.Millisecond
-		if f.slow > 0 {
-			d.wait = f.slow
+		if slow := time.Duration(f.slow.Load()); slow > 0 {
+			d.wait = slow
 		}
 	}
 	return d
 }
 
-// due takes one fault.
-func (f *faults) due(which Fault) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.hits(which)
-}
-
 // late is how many seconds ago the next save began.
 func (f *faults) late() int64 {
-	if f.due(FaultLate) {
+	if f.Due(FaultLate) {
 		return 60
 	}
 	return 0
@@ -141,7 +96,7 @@ func hangUp(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 
 // halfFilled leaves out the second half of a page, as a permission check behind the limit does.
 func (s *Server) halfFilled(page []source) []source {
-	if len(page) > 1 && s.faults.due(FaultHalf) {
+	if len(page) > 1 && s.faults.Due(FaultHalf) {
 		return page[:(len(page)+1)/2]
 	}
 	return page

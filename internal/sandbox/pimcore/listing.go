@@ -179,7 +179,7 @@ func (l *listing) field(r *request, f *planned) (any, error) {
 		}
 		return n, nil
 	}
-	if r.s.faults.due(FaultPart) || l.badSort || l.limited && l.first < 0 || l.after < 0 {
+	if r.s.faults.Due(FaultPart) || l.badSort || l.limited && l.first < 0 || l.after < 0 {
 		return nil, errInternal
 	}
 	return l.edges(r), nil

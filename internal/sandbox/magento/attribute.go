@@ -26,6 +26,14 @@ type attribute struct {
 	user         bool // user defined
 	defaultValue string
 	applyTo      []string // product types; empty: all
+
+	labels   map[int]string // of store views
+	flags    map[string]bool
+	position int
+	note     string
+	options  []*option // in the order in which they were made
+	table    bool      // its options are in the database, not in code
+	defaults bool      // its options have been saved, and with them a default value, be it none
 }
 
 // attributes are all attributes and attribute sets.
@@ -35,6 +43,10 @@ type attributes struct {
 	byCode map[int]map[string]*attribute // by entity type
 	setIDs counter
 	sets   map[int]*attributeSet
+
+	optionIDs, groupIDs, placeIDs counter
+	groups                        []*attributeGroup
+	places                        map[placed]*place
 }
 
 // attributeSet is which attributes a product has.
@@ -67,6 +79,8 @@ func (w *world) openAttributes(websitePrices bool) {
 		a.sets[set].members[at.id] = true
 	}
 	a.ids = 136
+	a.openOptions()
+	a.openGroups()
 }
 
 // add puts an attribute into the tables; it is in no set yet.

@@ -10,6 +10,11 @@ import (
 // searchRows answers a list of rows by the criteria of the query. The fields are the rows' members, by other names if
 // alias has one; rows come in their order.
 func searchRows(c *call, rows []obj, alias map[string]string) (any, error) {
+	return searchViews(c, rows, alias, func(r obj) any { return r })
+}
+
+// searchViews is searchRows where a row only holds what is searched, and is shown otherwise.
+func searchViews(c *call, rows []obj, alias map[string]string, view func(obj) any) (any, error) {
 	q, err := c.criteria()
 	if err != nil {
 		return nil, err
@@ -38,7 +43,7 @@ func searchRows(c *call, rows []obj, alias map[string]string) (any, error) {
 	found = sortedRows(q, found, alias)
 	items := []any{}
 	for _, r := range page(q, found) {
-		items = append(items, r)
+		items = append(items, view(r))
 	}
 	return q.results(items, len(found)), nil
 }

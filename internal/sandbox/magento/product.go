@@ -16,6 +16,12 @@ type product struct {
 	links                []categoryLink // by category id
 	tiers                tiers
 	hasOptions, required bool
+
+	gallery  []*galleryEntry
+	linked   []productLink
+	axes     []axis // the options of a configurable product
+	children []int  // product ids, also of such that are gone
+	custom   []customOption
 }
 
 type categoryLink struct{ category, position int }
@@ -148,19 +154,9 @@ type productPart struct {
 func productParts() []productPart {
 	return slices.Concat(
 		[]productPart{websitePart(), categoryLinkPart(), stockPart()},
-		emptyParts(),
+		configurableParts(),
+		[]productPart{productLinkPart(), customOptionPart(), mediaPart(), tierPart()},
 	)
-}
-
-// emptyParts are members that every answer has.
-func emptyParts() []productPart {
-	none := func(*call, *product, bool) (any, bool) { return []any{}, true }
-	return []productPart{
-		{name: "product_links", typ: listOf(anything()), render: none},
-		{name: "options", typ: listOf(anything()), render: none},
-		{name: "media_gallery_entries", typ: listOf(anything()), render: none},
-		tierPart(),
-	}
 }
 
 // productShape is what a product in a body may have.

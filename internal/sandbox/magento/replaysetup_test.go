@@ -140,7 +140,9 @@ func (p *player) consume() {
 // counters are the ids of the world that a recording forces, by kind.
 func (p *player) counters() map[string]*counter {
 	w := p.s.world
-	return map[string]*counter{"product": &w.products.ids, "attribute": &w.attributes.ids, "set": &w.attributes.setIDs, "stock item": &w.stock.ids}
+	return map[string]*counter{"product": &w.products.ids, "attribute": &w.attributes.ids, "set": &w.attributes.setIDs, "stock item": &w.stock.ids,
+		"option": &w.attributes.optionIDs, "group": &w.attributes.groupIDs, "assignment": &w.attributes.placeIDs, "category": &w.categories.ids,
+		"media": &w.galleryIDs, "configurable option": &w.axisIDs, "custom option": &w.customOptionIDs}
 }
 
 // forceIDs lets what is made next get the ids that it got in the recording: there, failed requests and others beside

@@ -35,6 +35,15 @@ func routes() []*route {
 		inventoryRoutes(),
 		priceRoutes(),
 		customerGroupRoutes(),
+		attributeRoutes(),
+		optionRoutes(),
+		attributeSetRoutes(),
+		categoryRoutes(),
+		categoryLinkRoutes(),
+		configurableRoutes(),
+		productLinkRoutes(),
+		customOptionRoutes(),
+		mediaRoutes(),
 	)
 }
 

@@ -13,6 +13,9 @@ const maxBody = 64 << 20
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.serveMedia(w, r) {
+		return
+	}
 	asXML, ok := wants(r)
 	if !ok {
 		errorPage(w, http.StatusInternalServerError)

@@ -24,6 +24,7 @@ func systemAttributes() []*attribute {
 4 88 small_image media_image varchar store - Small
 4 89 thumbnail media_image varchar store - Thumbnail
 4 90 media_gallery gallery static global - Media Gallery
+4 91 old_id text int global - -
 4 92 tier_price text static website - Tier Price
 4 93 color select int global - Color
 4 94 news_from_date date datetime website - Set Product as New from Date
@@ -53,9 +54,19 @@ func systemAttributes() []*attribute {
 4 120 url_path text varchar store - -
 4 121 msrp price decimal global - Manufacturer's Suggested Retail Price
 4 122 msrp_display_actual_price_type select varchar website - Display Actual Price
+4 123 price_type boolean int global required Dynamic Price
+4 124 sku_type boolean int global required Dynamic SKU
+4 125 weight_type boolean int global required Dynamic Weight
+4 126 price_view select int global required Price View
+4 127 shipment_type select int global required Ship Bundle Items
+4 128 links_purchased_separately none int global required Links can be purchased separately
+4 129 samples_title none varchar store required Samples title
+4 130 links_title none varchar store required Links title
+4 131 links_exist none int global - -
 4 132 gift_message_available select varchar global - Allow Gift Message
 4 133 swatch_image media_image varchar store - Swatch
 4 134 tax_class_id select int website - Tax Class
+4 135 custom_layout_update_file select varchar store - Custom Layout Update
 3 45 name text varchar store required Name
 3 46 is_active select int store required Is Active
 3 47 description textarea text store - Description
@@ -90,6 +101,14 @@ func systemAttributes() []*attribute {
 		}
 		if at.entity == productEntity {
 			at.defaultValue = defaults[at.code]
+			switch at.code {
+			case "price_type", "sku_type", "weight_type", "price_view", "shipment_type":
+				at.applyTo = []string{"bundle"}
+			case "links_purchased_separately", "samples_title", "links_title", "links_exist":
+				at.applyTo, at.input = []string{"downloadable"}, ""
+			case "cost", "manufacturer", "color":
+				at.user = true
+			}
 			switch at.code {
 			case "price", "special_price", "cost", "minimal_price":
 				at.applyTo = []string{"simple", "virtual", "downloadable", "bundle"}

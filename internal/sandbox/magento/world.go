@@ -20,6 +20,13 @@ type world struct {
 	urls       urlKeys
 	stock      stock
 	customers  customers
+
+	files           files
+	galleryFiles    map[int][]string // by product id, as they were last saved
+	galleryIDs      counter
+	gallerySeq      counter
+	axisIDs         counter
+	customOptionIDs counter
 }
 
 // counter gives ids; a failed insert has used one up.
@@ -28,7 +35,7 @@ type counter int
 func (c *counter) next() int { *c++; return int(*c) }
 
 func newWorld(o *Options) (*world, error) {
-	w := &world{clock: o.Clock, limits: o.Limits, quirks: o.Quirks}
+	w := &world{clock: o.Clock, limits: o.Limits, quirks: o.Quirks, files: files{}, galleryFiles: map[int][]string{}}
 	if err := w.openStores(o); err != nil {
 		return nil, err
 	}

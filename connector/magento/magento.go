@@ -21,7 +21,7 @@ type System struct {
 func newSystem(c *conf) *System {
 	s := &System{conf: c, client: newClient(c)}
 	s.shop = newShop(s.client, c)
-	s.queued.deadline = c.asyncDeadline
+	s.queued.deadline, s.images = c.asyncDeadline, newFetcher(c.mediaHosts, c.maxImage)
 	s.streams = s.table()
 	return s
 }
@@ -29,6 +29,7 @@ func newSystem(c *conf) *System {
 // Close lets go of the connections.
 func (s *System) Close() error {
 	s.client.close()
+	s.images.close()
 	return nil
 }
 

@@ -84,11 +84,13 @@ func (g *gallery) level(ctx context.Context, want []picture, have []entry) error
 	}
 	// The bytes of an image that goes must not come again while it is there: Magento mixes the two up.
 	first, last := splitRemovals(g.sku, p.removals, files)
+	first = asRead(first, have) // nothing has taken their roles yet
 	if err := g.remove(ctx, first); err != nil {
 		return err
 	}
 	for i := range p.uploads {
-		if err := g.upload(ctx, &p.uploads[i], files[i]); err != nil {
+		alone := i == 0 && len(first) == len(have)
+		if err := g.upload(ctx, &p.uploads[i], files[i], alone); err != nil {
 			return err
 		}
 	}
@@ -168,10 +170,21 @@ func splitRemovals(sku string, removals []entry, files []*imageFile) (first, las
 	return first, last
 }
 
+// asRead are entries as they were before planGallery thought of what the uploads do to them.
+func asRead(entries, have []entry) []entry {
+	return slices.DeleteFunc(slices.Clone(have), func(h entry) bool {
+		return !slices.ContainsFunc(entries, func(e entry) bool { return e.id == h.id })
+	})
+}
+
+// newShelf is a shelf for one Apply.
+func (s *System) newShelf() *shelf { return &shelf{from: s.images} }
+
 func (g *gallery) path() string { return "V1/products/" + escape(g.sku) + "/media" }
 
-// upload sends an image. Its body is made while it is sent: no more of it is in memory.
-func (g *gallery) upload(ctx context.Context, p *picture, file *imageFile) error {
+// upload sends an image. Its body is made while it is sent: no more of it is in memory. The only image of a product gets
+// all roles where it asks for none: it is told again that it has none.
+func (g *gallery) upload(ctx context.Context, p *picture, file *imageFile, alone bool) error {
 	head, tail, err := uploadFrame(p, file, fileName(g.sku, file.sum, p.hash, file.ext))
 	if err != nil {
 		return err
@@ -181,7 +194,11 @@ func (g *gallery) upload(ctx context.Context, p *picture, file *imageFile) error
 	c.stream = func() io.Reader {
 		return io.MultiReader(bytes.NewReader(head), newBase64Reader(file.reader()), bytes.NewReader(tail))
 	}
-	return g.send(ctx, c)
+	var id number
+	if _, err := g.sys.client.into(ctx, c, &id); err != nil || !alone || len(p.roles) > 0 {
+		return ofImages(err)
+	}
+	return g.put(ctx, allViews, &entry{picture: *p, id: int64(id)})
 }
 
 // uploadFrame is what stands before and behind the bytes.

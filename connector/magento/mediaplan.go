@@ -174,6 +174,8 @@ func planGallery(want []picture, have []entry) galleryPlan {
 			used[kept[i]] = true
 		}
 	}
+	// Those with roles come first: the first image of a product is given all that nobody asks for.
+	slices.SortStableFunc(p.uploads, func(a, b picture) int { return cmp.Compare(min(len(b.roles), 1), min(len(a.roles), 1)) })
 	for i := range p.uploads {
 		takeRoles(have, -1, p.uploads[i].roles)
 	}

@@ -228,6 +228,7 @@ type rowState struct {
 	mu     sync.Mutex
 	known  map[string]bool // codes of sources, in small letters
 	tiers  sync.Mutex      // held while tier prices are written
+	images *fetcher
 }
 
 // skuFold is a SKU as Magento compares it.

@@ -111,10 +111,27 @@ func changeMedia(c *call) (any, error) {
 		return nil, noImage()
 	}
 	list[i] = in
+	if in.has("types") { // what it is given is taken from the others
+		for j, e := range p.gallery {
+			if j != i {
+				list[j] = object{"id": e.id, "types": rolesWithout(c.rolesOf(p, e.file, c.store), in.list("types"))}
+			}
+		}
+	}
 	if err := c.writeGallery(p, list); err != nil {
 		return nil, err
 	}
 	return true, nil
+}
+
+func rolesWithout(roles []string, taken []any) []any {
+	left := []any{}
+	for _, r := range roles {
+		if !slices.Contains(taken, any(r)) {
+			left = append(left, r)
+		}
+	}
+	return left
 }
 
 // deleteMedia refuses a picture that has a role in any store.

@@ -4,7 +4,8 @@ import "net/http"
 
 func productRoutes() []route {
 	const acl = "Magento_Catalog::products"
-	product := req("product", object1(productShape))
+	once := productShape()
+	product := req("product", object1(func() *shape { return once }))
 	return []route{
 		{method: http.MethodPost, path: "/V1/products", resource: acl, races: true, run: saveProduct,
 			params: []param{product, opt("saveOptions", flag())}},

@@ -21,6 +21,7 @@ type attribute struct {
 	required bool
 	unique   bool
 	own      bool // made by people, not by Magento
+	table    bool // its options are kept as such, and not made by a program
 	// options are the choices of a select or multiselect, with the labels of the admin.
 	options []option
 	byLabel map[string]string // value by label; of two with one label the first
@@ -54,6 +55,7 @@ type wireAttribute struct {
 	Unique   flag               `json:"is_unique"`
 	Own      flag               `json:"is_user_defined"`
 	Label    loose              `json:"default_frontend_label"`
+	Source   loose              `json:"source_model"`
 	Options  list[wireOption]   `json:"options"`
 	Labels   list[wireForStore] `json:"frontend_labels"`
 }
@@ -77,25 +79,27 @@ func (o *wireOption) id() string {
 	return string(v)
 }
 
-const attributeFields = "items[attribute_id,attribute_code,frontend_input,backend_type,scope,is_required,is_unique,is_user_defined,default_frontend_label,options],total_count"
+const attributeFields = "items[attribute_id,attribute_code,frontend_input,backend_type,scope,is_required,is_unique,is_user_defined,default_frontend_label,source_model,options],total_count"
 
 // productAttributes are the attributes of products.
 func (s *shop) productAttributes(ctx context.Context) (*attributes, error) {
-	return s.product.get(ctx, attributesLife, func(ctx context.Context) (*attributes, error) {
-		return s.loadAttributes(ctx, "attributes of products", "V1/products/attributes")
-	})
+	return s.product.get(ctx, attributesLife, s.loadProductAttributes)
+}
+
+func (s *shop) loadProductAttributes(ctx context.Context) (*attributes, error) {
+	return s.loadAttributes(ctx, "attributes of products", allViews, "V1/products/attributes")
 }
 
 // categoryAttributes are the attributes of categories.
 func (s *shop) categoryAttributes(ctx context.Context) (*attributes, error) {
 	return s.categ.get(ctx, attributesLife, func(ctx context.Context) (*attributes, error) {
-		return s.loadAttributes(ctx, "attributes of categories", "V1/categories/attributes")
+		return s.loadAttributes(ctx, "attributes of categories", allViews, "V1/categories/attributes")
 	})
 }
 
-func (s *shop) loadAttributes(ctx context.Context, name, path string) (*attributes, error) {
+func (s *shop) loadAttributes(ctx context.Context, name, scope, path string) (*attributes, error) {
 	out := &attributes{byCode: map[string]*attribute{}, byID: map[int64]*attribute{}}
-	err := s.client.findAll(ctx, name, allViews, path, search{size: s.conf.page, sort: []string{"attribute_id"}, fields: attributeFields},
+	err := s.client.findAll(ctx, name, scope, path, search{size: s.conf.page, sort: []string{"attribute_id"}, fields: attributeFields},
 		eachOf(func(w *wireAttribute) {
 			if w.Code == "" || out.byCode[w.Code] != nil {
 				return
@@ -113,6 +117,7 @@ func (w *wireAttribute) attribute() *attribute {
 		id: int64(w.ID), code: w.Code, label: string(w.Label), input: string(w.Input), backend: string(w.Backend), scope: string(w.Scope),
 		required: bool(w.Required), unique: bool(w.Unique), own: bool(w.Own),
 	}
+	a.table = a.chooses() && (w.Source == "" || strings.HasSuffix(string(w.Source), `\Attribute\Source\Table`))
 	if !a.chooses() {
 		return a
 	}
@@ -141,6 +146,23 @@ func (a *attribute) with(o option) *attribute {
 		b.add(old)
 	}
 	return &b
+}
+
+// labels are the attributes of products as the store views see them: with the labels of their options there.
+func (s *shop) labels(ctx context.Context) (map[string]*attributes, error) {
+	return s.named.get(ctx, attributesLife, func(ctx context.Context) (map[string]*attributes, error) {
+		where, err := s.where(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out := map[string]*attributes{}
+		for _, v := range where.spoken {
+			if out[v.code], err = s.loadAttributes(ctx, "attributes in a store view", v.code, "V1/products/attributes"); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	})
 }
 
 // addOption makes an option that was just created known.

@@ -19,12 +19,13 @@ type shop struct {
 	places  *cell[*places]
 	product *cell[*attributes]
 	categ   *cell[*attributes]
+	named   *cell[map[string]*attributes]
 	sets    *cell[*sets]
 	trees   *cell[*tree]
 }
 
 func newShop(c *client, conf *conf) *shop {
-	return &shop{client: c, conf: conf, places: newCell[*places](), product: newCell[*attributes](), categ: newCell[*attributes](),
+	return &shop{client: c, conf: conf, places: newCell[*places](), product: newCell[*attributes](), categ: newCell[*attributes](), named: newCell[map[string]*attributes](),
 		sets: newCell[*sets](), trees: newCell[*tree]()}
 }
 
@@ -34,6 +35,7 @@ const (
 	attributesLife = 5 * time.Minute
 	setsLife       = 5 * time.Minute
 	treeLife       = time.Minute
+	optionsLife    = 20 * time.Second // where an option turned up that is not known
 )
 
 // forget makes all be asked for again.
@@ -41,6 +43,7 @@ func (s *shop) forget() {
 	s.places.forget()
 	s.product.forget()
 	s.categ.forget()
+	s.named.forget()
 	s.sets.forget()
 	s.trees.forget()
 }

@@ -258,11 +258,13 @@ func attributesDef() lockstep.Stream {
 }
 
 func (s *System) describeOptions(ctx context.Context) (lockstep.Stream, error) {
+	order := defaulted("sort_order", intType)
+	order.WriteOnly = true // lists are in its order, and do not say it
 	out := lockstep.Stream{Key: []string{"attribute_code", "id"}, ServerKeys: true, DependsOn: []string{attributesStream}, Fields: []lockstep.Field{
 		field("attribute_code", value.Type{Kind: value.TextType, Length: 60}),
 		field("id", value.Type{Kind: value.TextType, Length: 32}),
 		field("label", varcharType),
-		defaulted("sort_order", intType),
+		order,
 	}}
 	where, err := s.shop.where(ctx)
 	if err != nil {

@@ -45,13 +45,29 @@ const (
 // table is the streams, in the order in which they refer to each other. What has no apply is read only.
 func (s *System) table() []*stream {
 	return []*stream{
-		{name: setsStream, batch: maxWrites, describe: plainStream(setsDef())},
-		{name: attributesStream, batch: maxWrites, describe: plainStream(attributesDef())},
-		{name: optionsStream, batch: maxWrites, describe: s.describeOptions},
-		{name: categoriesStream, batch: maxWrites, describe: s.describeCategories},
-		{name: productsStream, batch: maxWrites, describe: s.describeProducts},
+		(&whole{s.conf, s.allSets}).stream(setsStream, plainStream(setsDef())),
+		(&whole{s.conf, s.allAttributes}).stream(attributesStream, plainStream(attributesDef())),
+		(&whole{s.conf, s.allOptions}).stream(optionsStream, s.describeOptions),
+		s.categories().stream(categoriesStream, s.describeCategories),
+		s.products().stream(productsStream, s.describeProducts).tracked(s.products()),
 		s.stockTable(), s.priceStream(&baseKind), s.priceStream(&specialKind), s.priceStream(&tierKind),
-		{name: customersStream, batch: maxWrites, describe: plainStream(customersDef())},
-		{name: ordersStream, describe: plainStream(ordersDef())},
+		s.customers().stream(customersStream, plainStream(customersDef())).tracked(s.customers()),
+		s.orders().stream(ordersStream, plainStream(ordersDef())).tracked(s.orders()),
 	}
+}
+
+// stream is the stream of an entity.
+func (e *entity) stream(name string, describe func(context.Context) (lockstep.Stream, error)) *stream {
+	return &stream{name: name, batch: maxWrites, describe: describe, scan: e.scan, fetch: e.fetch, find: e.find}
+}
+
+// tracked is a stream whose changes updated_at shows.
+func (st *stream) tracked(e *entity) *stream {
+	st.changes = e.changes
+	return st
+}
+
+// stream is the stream of records that are read whole.
+func (w *whole) stream(name string, describe func(context.Context) (lockstep.Stream, error)) *stream {
+	return &stream{name: name, batch: maxWrites, describe: describe, scan: w.scan, fetch: w.fetch, find: w.find}
 }

@@ -75,6 +75,9 @@ func (w *world) openAttributes(websitePrices bool) {
 			at.scope = "website"
 		}
 		a.add(at)
+		if at.code == "manufacturer" || at.code == "color" {
+			continue // there, but in no set
+		}
 		set := map[int]int{customerEntity: 1, categoryEntity: 3, productEntity: DefaultSet}[at.entity]
 		a.sets[set].members[at.id] = true
 	}

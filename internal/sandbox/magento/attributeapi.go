@@ -108,7 +108,9 @@ func (c *call) attributeView(at *attribute) obj {
 	}
 	o = append(o, member{"is_visible", at.user || at.label != ""}, member{"scope", at.scope}, member{"attribute_id", at.id},
 		member{"attribute_code", at.code})
-	if at.input != "" {
+	if at.input == "" {
+		o = append(o, member{"frontend_input", nil})
+	} else {
 		o = append(o, member{"frontend_input", at.input})
 	}
 	labels := []any{}

@@ -26,7 +26,7 @@ func (a *attributes) openGroups() {
 		g.set = DefaultSet
 		a.groups = append(a.groups, &g)
 	}
-	a.groupIDs, a.placeIDs = 20, 193
+	a.groupIDs, a.placeIDs = 20, 120
 }
 
 func (a *attributes) group(id int) *attributeGroup {

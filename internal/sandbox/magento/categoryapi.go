@@ -97,6 +97,9 @@ func saveCategory(c *call) (any, error) {
 		if err := c.putCategory(&draft, in, c.store); err != nil {
 			return nil, err
 		}
+		if c.categoryTaken(&draft) {
+			return nil, urlKeyExists()
+		}
 		draft.updated = c.stamp()
 		*cat = draft
 		c.claimCategories(cat)
@@ -124,10 +127,13 @@ func (c *call) createCategory(in object) (any, error) {
 	for _, code := range []string{"include_in_menu", "is_anchor"} {
 		cat.values.put(at[code].id, 0, "1")
 	}
-	cat.id = c.categories.ids.next() // a refused one has used it up
-	cat.path = parent.path + "/" + itoa(cat.id)
 	if err := c.putCategory(cat, in, 0); err != nil {
 		return nil, err
+	}
+	cat.id = c.categories.ids.next() // one that is refused for its URL key has used it up
+	cat.path = parent.path + "/" + itoa(cat.id)
+	if c.categoryTaken(cat) {
+		return nil, urlKeyExists()
 	}
 	c.categories.byID[cat.id] = cat
 	c.claimCategories(cat)
@@ -142,7 +148,7 @@ func (c *call) rootCategory() int {
 	return c.groups[c.views[c.store].group].root
 }
 
-// putCategory takes a body into a category and looks whether its URL keys are free.
+// putCategory takes a body into a category.
 func (c *call) putCategory(cat *category, in object, store int) error {
 	at := c.attributes.byCode[categoryEntity]
 	for _, code := range []string{"name", "is_active", "include_in_menu"} {
@@ -179,11 +185,10 @@ func (c *call) putCategory(cat *category, in object, store int) error {
 		name, _ := cat.values.own(at["name"].id, 0)
 		c.write(&cat.values, at["url_key"], 0, slug(name))
 	}
-	if c.categoryTaken(cat) {
-		return couldNotSaveCategory("URL key for specified store already exists.")
-	}
 	return nil
 }
+
+func urlKeyExists() error { return couldNotSaveCategory("URL key for specified store already exists.") }
 
 // categoryPath is a category's request path in a store; "" above the level of those that have one.
 func (w *world) categoryPath(cat *category, store int) string {

@@ -169,6 +169,8 @@ func aligned(path string, want, got []any) ([]any, []any) {
 	switch {
 	case path == "" && hasMember(want, "store_group_id"), path == "" && hasMember(want, "default_group_id"):
 		name = "code" // the real one sorts store views and websites one way or another, from request to request
+	case path == "" && hasMember(want, "attribute_code"):
+		name = "attribute_code" // a set's attributes come as the database finds them
 	case strings.HasSuffix(path, "custom_attributes"):
 		name = "attribute_code"
 	case strings.HasSuffix(path, "sales_channels"):

@@ -79,10 +79,10 @@ func (c *call) saveStock(p *product, v any, sent, created bool) {
 	s := c.stock.items[p.id]
 	if s == nil {
 		s = &stockItem{id: c.stock.ids.next()}
-		if !hasStock(p.typ) && p.typ != "configurable" && p.typ != "grouped" && p.typ != "bundle" {
-			s.qty = 0.0
-		}
 		c.stock.items[p.id] = s
+	}
+	if !hasStock(p.typ) {
+		s.qty = 0.0
 	}
 	if sent {
 		c.takeStock(p, s, v.(object))
@@ -90,7 +90,7 @@ func (c *call) saveStock(p *product, v any, sent, created bool) {
 		c.stock.put(p.sku, defaultSource, 0, 0)
 	}
 	s.low = nil
-	if qty, _ := s.qty.(float64); !created && qty < 1 {
+	if qty, _ := s.qty.(float64); !created && qty < 1 && hasStock(p.typ) {
 		s.low = c.stamp()
 	}
 }

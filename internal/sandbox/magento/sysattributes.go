@@ -45,8 +45,8 @@ func systemAttributes() []*attribute {
 4 109 image_label text varchar store - Image Label
 4 110 small_image_label text varchar store - Small Image Label
 4 111 thumbnail_label text varchar store - Thumbnail Label
-4 112 created_at date static global - -
-4 113 updated_at date static global - -
+4 112 created_at date static global required -
+4 113 updated_at date static global required -
 4 114 country_of_manufacture select varchar website - Country of Manufacture
 4 115 quantity_and_stock_status select int global - Quantity
 4 116 custom_layout select varchar store - New Layout

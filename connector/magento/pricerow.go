@@ -253,17 +253,20 @@ func dateText(text *string) string {
 // fault is a failure as a fault. What Magento has put into its text is cut off: it is the record's own values.
 func (f *rowFailure) fault(sku string) error {
 	text, _, _ := strings.Cut(f.Message, " Row ID")
-	params := f.params()
-	if strings.HasPrefix(text, "Invalid attribute") && len(params) > 0 {
-		if params[0] == "SKU" {
+	if what, is := strings.CutPrefix(text, "Invalid attribute "); is {
+		name, _, _ := strings.Cut(what, " =")
+		if params := f.params(); name == "%fieldName" && len(params) > 0 {
+			name = params[0]
+		}
+		if name == "SKU" {
 			return noProduct(sku)
 		}
-		return lockstep.Faultf(lockstep.CodeValue, "Magento refuses the %s", short(params[0]))
+		return lockstep.Faultf(lockstep.CodeValue, "Magento refuses the %s", short(name))
 	}
-	if strings.HasPrefix(text, "The product that was requested doesn't exist") {
+	if strings.HasPrefix(text, "The product that was requested doesn't exist") || strings.HasPrefix(text, "Requested product doesn't exist") {
 		return noProduct(sku)
 	}
-	return lockstep.Faultf(lockstep.CodeValue, "Magento answered %q", short(text))
+	return lockstep.Faultf(lockstep.CodeValue, "Magento says: %s", short(text))
 }
 
 // noProduct says that a record is of a product that is not there.

@@ -3,6 +3,7 @@ package magento
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
 )
@@ -96,4 +97,9 @@ func TestAReceiptIsBoundedTextThatReadsBack(t *testing.T) {
 			t.Errorf("%q is taken", bad)
 		}
 	}
+}
+
+func day(text string) time.Time {
+	t, _ := time.Parse(time.DateOnly, text)
+	return t
 }

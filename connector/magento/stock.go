@@ -182,14 +182,22 @@ func (l *stockLook) fill(row, have *sourceItem, f value.Fields) error {
 		n := number(v.Int())
 		row.Status = &n
 	}
-	if row.Status == nil {
+	// Nobody says whether it is in stock: a row that had nothing and has some now is. Magento makes a product's first row
+	// with nothing, and out of stock.
+	if v, ok := f.Get("status"); (!ok || v.IsNull()) && (row.Status == nil || some(row.Quantity) && !some(have.Quantity)) {
 		var n number
-		if q := plainNumber(row.Quantity); q != "0" && !strings.HasPrefix(q, "-") {
+		if some(row.Quantity) {
 			n = 1
 		}
 		row.Status = &n
 	}
 	return nil
+}
+
+// some tells a quantity of more than nothing.
+func some(n json.Number) bool {
+	text := plainNumber(n)
+	return text != "" && text != "0" && !strings.HasPrefix(text, "-")
 }
 
 // decimalText is a number as JSON has it, exact.

@@ -51,7 +51,7 @@ func ask(t *testing.T, srv *httptest.Server, method, path, body string) (int, ma
 	return res.StatusCode, m
 }
 
-func TestAProductTakesTheSpellingOfALaterPost(t *testing.T) {
+func TestAProductTakesTheSpellingOfALaterSave(t *testing.T) {
 	srv := shop(t, Options{})
 	const body = `{"product":{"sku":"S-1","name":"One","attribute_set_id":4,"price":10.5}}`
 	if code, got := ask(t, srv, "POST", "/rest/all/V1/products", body); code != 200 || got["sku"] != "S-1" {
@@ -60,6 +60,10 @@ func TestAProductTakesTheSpellingOfALaterPost(t *testing.T) {
 	code, got := ask(t, srv, "POST", "/rest/all/V1/products", `{"product":{"sku":"s-1","name":"one"}}`)
 	if code != 200 || got["sku"] != "s-1" || got["id"] != 1.0 {
 		t.Fatalf("update: %d %v", code, got)
+	}
+	code, got = ask(t, srv, "PUT", "/rest/all/V1/products/S-1", `{"product":{"sku":"other","price":3}}`)
+	if code != 200 || got["sku"] != "S-1" || got["id"] != 1.0 {
+		t.Fatalf("the path is what a PUT is about: %d %v", code, got)
 	}
 	code, got = ask(t, srv, "GET", "/rest/all/V1/products?searchCriteria[filterGroups][0][filters][0][field]=sku&searchCriteria[filterGroups][0][filters][0][value]=S-1&fields=items[sku,id],total_count", "")
 	if code != 200 || got["total_count"] != 1.0 {

@@ -24,6 +24,12 @@ func saveProduct(c *call) (any, error) {
 	if err := c.check(draft, in); err != nil {
 		return nil, err
 	}
+	// The id and the stamp are those of the statement, and the row is seen when it is committed: behind a cursor that
+	// has passed them meanwhile.
+	at := c.stamp()
+	if old == nil {
+		draft.id, draft.created = c.products.ids.next(), at
+	}
 	c.work()
 	if old != nil {
 		// What others changed meanwhile stays: only what was sent is written.
@@ -34,6 +40,7 @@ func saveProduct(c *call) (any, error) {
 			return nil, err
 		}
 	}
+	draft.updated = at
 	c.commit(old, draft, in)
 	if put || c.later || sku != in.text("sku") {
 		in = nil
@@ -65,9 +72,6 @@ func (c *call) draft(old *product, in object, put bool) (*product, error) {
 		}
 	}
 	d.sku = threeBytes(strings.TrimSpace(in.text("sku")))
-	if put && old != nil {
-		d.sku = old.sku // a path finds without regard to case, and renames nothing
-	}
 	if d.sku == "" {
 		return nil, emptyAttribute("SKU")
 	}
@@ -102,9 +106,7 @@ func (c *call) applyParts(d *product, in object) error {
 
 // commit puts a draft into the tables.
 func (c *call) commit(old, d *product, in object) {
-	d.updated = c.stamp()
 	if old == nil {
-		d.id, d.created = c.products.ids.next(), d.updated
 		c.products.insert(d)
 	} else {
 		c.forgetUnique(old)

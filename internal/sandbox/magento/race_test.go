@@ -82,3 +82,26 @@ func TestUpdatesThatRaceLoseNothingOfEachOther(t *testing.T) {
 		}
 	})
 }
+
+// A row is seen when its transaction ends, with the stamp of its statement: behind a cursor that has passed it.
+func TestASaveAppearsBehindACursor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Options{Open: true, Products: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Configure(func(o *Options) { o.Delay = 5 * time.Second })
+		began := s.world.stamp()
+		var wg sync.WaitGroup
+		wg.Go(func() { post(s, "PUT", "/rest/all/V1/products/P-1", `{"product":{"name":"new"}}`) })
+		time.Sleep(3 * time.Second)
+		s.Configure(func(o *Options) { o.Delay = 0 })
+		if _, body := post(s, "GET", "/rest/all/V1/products/P-1?fields=name", ""); body != `{"name":"Product 1"}` {
+			t.Errorf("seen before its end: %s", body)
+		}
+		wg.Wait()
+		if _, body := post(s, "GET", "/rest/all/V1/products/P-1?fields=name,updated_at", ""); body != `{"name":"new","updated_at":"`+began+`"}` {
+			t.Errorf("saved from %s on: %s", began, body)
+		}
+	})
+}

@@ -52,6 +52,7 @@ type Stream struct {
 	DependsOn    []string      // streams that this one refers to (foreign keys)
 	TrackFields  []string      // fields that look like a "last modified" time, best first: what init proposes
 	CaseFoldText bool          // texts are compared without regard to letter case: match by Find folds, too
+	Bulk         bool          // Write.Transfer says how writes go over
 	Pulled       bool          // the system takes its writes itself: nothing is applied to it, and nothing is looked up in it
 }
 
@@ -148,7 +149,18 @@ type Write struct {
 	Fields value.Fields
 	// IfVersion refuses with kind Conflict unless the record is at this version; "" is any.
 	IfVersion string
+	Transfer  Transfer // where Stream.Bulk
 }
+
+// Transfer is how a write goes over, where a target knows more than one way.
+type Transfer string
+
+// The ways of a write.
+const (
+	AutoTransfer   Transfer = ""       // as the connector sees fit
+	SingleTransfer Transfer = "single" // by itself, and answered once it is done
+	BulkTransfer   Transfer = "bulk"   // with others, done later (Confirmer)
+)
 
 // Result answers one Write.
 type Result struct {
@@ -173,6 +185,11 @@ type Waiter interface {
 
 // Confirmer is a Target that accepts now and is done later.
 type Confirmer interface {
+	// Confirm asks what became of operations and answers each, in order. The same receipt and no Err: not done yet;
+	// another receipt takes its place. None: done, with Key and Version as of a write, or it has failed with Err: of kind
+	// Conflict where more is to be sent, or nobody can believe its end, and with Unknown where it may take effect yet.
+	// A receipt with an Err could not be asked about, and stays open. So do all after an error of Confirm itself. When an
+	// operation takes too long is the connector's to say.
 	Confirm(ctx context.Context, stream string, receipts []string) ([]Result, error)
 }
 

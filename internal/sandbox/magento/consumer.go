@@ -163,7 +163,13 @@ func (s *Server) consume() {
 			return
 		}
 		pause(s.life, s.conf().ConsumerDelay)
-		if !q.settle(o, s.execute(o)) {
+		run := func() outcome { return s.execute(o) }
+		out := s.operationFault(run)
+		if out == nil {
+			done := run()
+			out = &done
+		}
+		if !q.settle(o, *out) {
 			return
 		}
 	}

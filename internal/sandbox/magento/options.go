@@ -27,6 +27,10 @@ type Options struct {
 	Bearer         bool          // take the integration's token as it is, without a signature
 	SigningURL     string        // scheme and host as PHP sees them; default: as the request says
 
+	Maintenance     string // "html" or "text": the shop answers 503, in that form
+	Control         string // token of /_sandbox/; empty: loopback only, no token
+	ControlAnywhere bool   // take control requests of other hosts, too (needs Control)
+
 	Consumers     int           // of the asynchronous queue, from the start; with several, operations overtake each other
 	ConsumerDelay time.Duration // before each operation
 	Shuffle       bool          // consumers take any operation, not the oldest

@@ -6,6 +6,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
 // maxBody bounds what a request may hold.
@@ -13,28 +15,65 @@ const maxBody = 64 << 20
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/_sandbox/") {
+		s.control(w, r)
+		return
+	}
 	if s.serveMedia(w, r) {
 		return
 	}
+	begun := time.Now()
+	note := &seen{ResponseWriter: w, status: http.StatusOK}
+	name := s.nameOf(r)
+	var items atomic.Int64 // what works on after its answer may still write it
+	defer func() {         // a cut answer is logged, too
+		s.log.add(Request{r.Method, r.URL.EscapedPath(), name, note.status, time.Since(begun)}, int(items.Load()))
+	}()
+	if form := s.conf().Maintenance; form != "" {
+		maintained(note, form)
+		return
+	}
+	s.faulty(note, r, name, func(w http.ResponseWriter, r *http.Request) { items.Store(int64(s.handle(w, r))) })
+}
+
+// nameOf is a request's method and route, as logs and faults name it.
+func (s *Server) nameOf(r *http.Request) string {
+	c := &call{world: s.world}
+	q, err := s.find(c, r)
+	if err != nil || q.rt == nil {
+		return ""
+	}
+	switch {
+	case q.asBulk:
+		return r.Method + " /async/bulk" + q.rt.path
+	case q.async:
+		return r.Method + " /async" + q.rt.path
+	}
+	return r.Method + " " + q.rt.path
+}
+
+// handle answers a request and tells how many items it brought.
+func (s *Server) handle(w http.ResponseWriter, r *http.Request) (items int) {
 	asXML, ok := wants(r)
 	if !ok {
 		errorPage(w, http.StatusInternalServerError)
-		return
+		return 0
 	}
 	if s.workers != nil {
 		select {
 		case s.workers <- struct{}{}:
 			defer func() { <-s.workers }()
 		case <-r.Context().Done():
-			return
+			return 0
 		}
 	}
-	status, body, err := s.serve(w, r)
+	status, body, err := s.serve(w, r, &items)
 	if err != nil {
 		writeFault(w, err, asXML)
-		return
+		return items
 	}
 	write(w, status, body, asXML)
+	return items
 }
 
 // request is what a URL asks for.
@@ -44,7 +83,7 @@ type request struct {
 	asBulk bool
 }
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) (int, any, error) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, items *int) (int, any, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete:
 	default:
@@ -67,6 +106,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) (int, any, error)
 		return 0, nil, err
 	}
 	if q.async {
+		*items = len(bodies)
 		got, err := s.accept(c, q.rt, who, bodies)
 		return http.StatusAccepted, got, err
 	}

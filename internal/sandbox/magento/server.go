@@ -16,10 +16,14 @@ type Server struct {
 	bulks  *router // the same routes by the paths of /async/bulk
 
 	access  access
+	faults  faults
+	log     requestLog
 	queue   *queue
 	life    context.Context //nolint:containedctx // of the stand-in
 	end     context.CancelFunc
 	workers chan struct{} // nil: as many as come
+
+	background sync.WaitGroup // what works on after its answer
 }
 
 // New makes a stand-in with the default world.
@@ -51,6 +55,7 @@ func New(o Options) (*Server, error) {
 func (s *Server) Close() error {
 	s.end()
 	s.StopConsumers()
+	s.background.Wait()
 	return nil
 }
 

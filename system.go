@@ -167,6 +167,7 @@ type Result struct {
 	Key     Key    // the target's key
 	Version string // its version afterwards, "" where unknown
 	Receipt string // set where the target accepted the write and does it later (Confirmer)
+	Note    string // what people should know of it all the same: a value that was left out
 	Err     error  // a Fault: this write alone failed
 }
 

@@ -16,6 +16,8 @@ type System struct {
 	shop    *shop
 	streams []*stream
 	rowState
+	skus    turns // one write at a time of each SKU
+	lookups lookups
 }
 
 func newSystem(c *conf) *System {

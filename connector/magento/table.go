@@ -49,7 +49,7 @@ func (s *System) table() []*stream {
 		(&whole{s.conf, s.allAttributes}).stream(attributesStream, plainStream(attributesDef())),
 		(&whole{s.conf, s.allOptions}).stream(optionsStream, s.describeOptions),
 		s.categories().stream(categoriesStream, s.describeCategories),
-		s.products().stream(productsStream, s.describeProducts).tracked(s.products()),
+		s.products().stream(productsStream, s.describeProducts).tracked(s.products()).written(s.applyProducts, s.confirmProducts),
 		s.stockTable(), s.priceStream(&baseKind), s.priceStream(&specialKind), s.priceStream(&tierKind),
 		s.customers().stream(customersStream, plainStream(customersDef())).tracked(s.customers()),
 		s.orders().stream(ordersStream, plainStream(ordersDef())).tracked(s.orders()),
@@ -64,6 +64,12 @@ func (e *entity) stream(name string, describe func(context.Context) (lockstep.St
 // tracked is a stream whose changes updated_at shows.
 func (st *stream) tracked(e *entity) *stream {
 	st.changes = e.changes
+	return st
+}
+
+// written is a stream that can be written; confirm is nil where what is written is done.
+func (st *stream) written(apply func(context.Context, []lockstep.Write) ([]lockstep.Result, error), confirm func(context.Context, []string) ([]lockstep.Result, error)) *stream {
+	st.apply, st.confirm = apply, confirm
 	return st
 }
 

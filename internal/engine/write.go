@@ -123,6 +123,7 @@ func (w *worker) answer(it *item, res lockstep.Result) {
 		w.fail(it, lockstep.Faultf(lockstep.CodeInvariant, "the target chose a key and did not tell it").Maybe())
 		return
 	}
+	it.out.Note = res.Note
 	w.level(it, did, res.Version)
 }
 

@@ -67,6 +67,8 @@ type player struct {
 	times map[string][2]string  // by product and member: the last time recorded, and here
 	jwt   string                // the admin token here
 	known map[string]Difference // by file and name of an exchange
+
+	answered func(e recorded, status int, body string) // told of every answer, if it is set
 }
 
 // clock is one that tests set.
@@ -110,6 +112,9 @@ func (p *player) play(file string, judge bool) {
 		p.forceIDs(e)
 		p.forceTime(e)
 		status, header, body := p.send(e)
+		if p.answered != nil {
+			p.answered(e, status, body)
+		}
 		wrong := p.differs(e, status, header, body)
 		if !judge {
 			continue

@@ -117,7 +117,7 @@ func (w *wireAttribute) attribute() *attribute {
 		id: int64(w.ID), code: w.Code, label: string(w.Label), input: string(w.Input), backend: string(w.Backend), scope: string(w.Scope),
 		required: bool(w.Required), unique: bool(w.Unique), own: bool(w.Own),
 	}
-	a.table = a.chooses() && (w.Source == "" || strings.HasSuffix(string(w.Source), `\Attribute\Source\Table`))
+	a.table = a.chooses() && (a.own && w.Source == "" || strings.HasSuffix(string(w.Source), `\Attribute\Source\Table`))
 	if !a.chooses() {
 		return a
 	}

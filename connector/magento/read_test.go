@@ -264,7 +264,9 @@ func TestOnlyWhatIsReadIsAskedFor(t *testing.T) {
 func TestNoRecordOfASecondIsLost(t *testing.T) {
 	now := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
 	shop := newTestShop(t, sandbox.Options{Clock: func() time.Time { return now }})
-	shop.interfere(nil, func(_ *http.Request, a *httptest.ResponseRecorder) { a.Header().Set("Date", now.Format(http.TimeFormat)) })
+	shop.interfere(nil, func(_ *http.Request, a *httptest.ResponseRecorder) {
+		a.Header().Set("Date", now.Format(http.TimeFormat))
+	})
 	sys := shop.open(t, lockstep.Settings{"page": int64(7)})
 	r := lockstep.Read{Stream: productsStream, Fields: []string{"sku"}, Track: lockstep.Track{By: lockstep.Timestamp, Field: updatedField, Overlap: time.Minute}}
 	first, err := sys.Changes(t.Context(), r, nil, lockstep.Limit{})

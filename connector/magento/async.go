@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
@@ -77,7 +76,7 @@ func fitsBulk(it *bulkItem) bool {
 		Status *int64           `json:"status"`
 		Sight  *int64           `json:"visibility"`
 	}
-	if json.Unmarshal(it.product, &p) != nil || skuFold(p.SKU) != skuFold(it.sku) {
+	if json.Unmarshal(it.product, &p) != nil || foldSKU(p.SKU) != foldSKU(it.sku) {
 		return false
 	}
 	begins := func(raw *json.RawMessage, with byte) bool {
@@ -153,11 +152,8 @@ func (s *System) byQueue(w *lockstep.Write, batch int) bool {
 	switch {
 	case s.queued.avoids(string(w.Key)):
 		return false
-	case transferOf(w) == "bulk":
+	case w.Transfer == lockstep.BulkTransfer:
 		return true
 	}
-	return transferOf(w) == "" && s.conf.asyncFrom > 0 && batch >= s.conf.asyncFrom
+	return w.Transfer == lockstep.AutoTransfer && s.conf.asyncFrom > 0 && batch >= s.conf.asyncFrom
 }
-
-// anyBusy is for a write to a product that another flow has an operation open for.
-func (s *System) anyBusy(skus ...string) bool { return slices.ContainsFunc(skus, s.queued.busy) }

@@ -9,8 +9,8 @@ import (
 	"github.com/lockstep-sync/lockstep"
 )
 
-// confirmProducts asks what became of operations. One call answers for all of a bulk; those that are through are read back, for
-// the status alone is not to be believed.
+// confirmProducts asks what became of operations. One call answers for all of a bulk; those that are through are read
+// back, for the status alone is not to be believed.
 func (s *System) confirmProducts(ctx context.Context, receipts []string) ([]lockstep.Result, error) {
 	results := make([]lockstep.Result, len(receipts))
 	bulks, order := map[string][]confirming{}, []string(nil)
@@ -25,34 +25,19 @@ func (s *System) confirmProducts(ctx context.Context, receipts []string) ([]lock
 			order = append(order, r.Bulk)
 		}
 		bulks[r.Bulk] = append(bulks[r.Bulk], confirming{i, r})
-		s.queued.open(r)
+		s.queued.open(r) // another process may have sent it
 	}
 	var through []confirmed
-	var failed error
-	answered := 0
 	for _, uuid := range order {
 		got, err := s.bulkStatus(ctx, uuid)
-		if err != nil && lockstep.KindOf(err) != lockstep.NotFound {
-			if f := lockstep.FaultOf(err); ctx.Err() != nil || ofSystem(f) {
-				return nil, err
-			}
-			failed = err
-			got = &bulkStatus{} // they stay open, until their deadline
-		} else {
-			answered++
+		if err != nil && (ctx.Err() != nil || ofSystem(lockstep.FaultOf(err))) {
+			return nil, err
 		}
 		for _, c := range bulks[uuid] {
-			if err != nil && lockstep.KindOf(err) == lockstep.NotFound {
-				results[c.at] = s.end(c, lockstep.Faultf(lockstep.CodeVersionMoved, "Magento knows nothing of the operation any more"))
-				continue
-			}
-			if done, ok := s.judge(c, got, results); ok {
+			if done, ok := s.judge(c, got, err, results); ok {
 				through = append(through, done)
 			}
 		}
-	}
-	if answered == 0 && failed != nil {
-		return nil, failed
 	}
 	if err := s.readBack(ctx, through, results); err != nil {
 		return nil, err
@@ -74,12 +59,19 @@ type confirmed struct {
 
 func (s *System) bulkStatus(ctx context.Context, uuid string) (*bulkStatus, error) {
 	out := &bulkStatus{}
-	_, err := s.client.into(ctx, call{name: "bulk status", method: http.MethodGet, path: "V1/bulk/" + uuid + "/status", scope: allViews}, out)
-	return out, err
+	if _, err := s.client.into(ctx, call{name: "bulk status", method: http.MethodGet, path: "V1/bulk/" + uuid + "/status", scope: allViews}, out); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
-// judge answers an operation that failed or is late; true where it says that it is through.
-func (s *System) judge(c confirming, got *bulkStatus, results []lockstep.Result) (confirmed, bool) {
+// judge answers an operation that failed or is late, or whose bulk could not be asked for (with asked); true where it
+// says that it is through.
+func (s *System) judge(c confirming, got *bulkStatus, asked error, results []lockstep.Result) (confirmed, bool) {
+	if lockstep.KindOf(asked) == lockstep.NotFound { // Magento keeps bulks for a while
+		results[c.at] = s.end(c, lockstep.Faultf(lockstep.CodeVersionMoved, "Magento knows nothing of the operation any more"))
+		return confirmed{}, false
+	}
 	op := got.state(c.Op)
 	switch int(op.Status) {
 	case opComplete:
@@ -95,16 +87,20 @@ func (s *System) judge(c confirming, got *bulkStatus, results []lockstep.Result)
 		}
 		results[c.at] = s.end(c, err)
 	default:
-		if time.Since(c.At) <= s.conf.asyncDeadline {
-			break
+		results[c.at].Err = asked
+		if time.Since(c.At) > s.conf.asyncDeadline {
+			results[c.at] = s.late(c)
 		}
-		// Its consumer died, or is that far behind: it may still be done some day.
-		s.queued.avoid(c.SKU)
-		f := lockstep.Faultf(lockstep.CodeTimeout, "the operation is still open after %s", s.conf.asyncDeadline).Maybe()
-		f.Next = "Check that the consumer async.operations.all runs in Magento; the record is looked at and then written by a call of its own."
-		results[c.at] = s.end(c, f)
 	}
 	return confirmed{}, false
+}
+
+// late is the end of an operation that stays open: its consumer died, or is that far behind. It may be done some day.
+func (s *System) late(c confirming) lockstep.Result {
+	s.queued.avoid(c.SKU)
+	f := lockstep.Faultf(lockstep.CodeTimeout, "the operation is still open after %s", s.conf.asyncDeadline).Maybe()
+	f.Next = "Check that the consumer async.operations.all runs in Magento; the record is looked at and then written by a call of its own."
+	return s.end(c, f)
 }
 
 // end is the answer for an operation that is asked for no more.
@@ -154,7 +150,7 @@ func (s *System) readBack(ctx context.Context, through []confirmed, results []lo
 		return err
 	}
 	for _, c := range through {
-		p, there := saved[skuFold(c.SKU)]
+		p, there := saved[foldSKU(c.SKU)]
 		at, _ := parseTime(p.Updated)
 		believed := there && !at.Before(c.start)
 		if c.Gone {

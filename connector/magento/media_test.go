@@ -285,3 +285,19 @@ func TestTheBodyOfAnUploadIsMadeWhileItIsSent(t *testing.T) {
 		t.Errorf("%s…%s, %v", head, tail, err)
 	}
 }
+
+// A role that nobody has in all views is no one's in the view afterwards.
+func TestAnImageWithARoleThatNobodyElseHas(t *testing.T) {
+	b, _ := newMediaBench(t, "A")
+	b.must(pic(hashA, "a", 1), pic(hashB, "b", 2))
+	for _, e := range b.images("de") {
+		if e.hash == hashB {
+			b.shop.post(t, "PUT", fmt.Sprintf("de/V1/products/A/media/%d", e.id),
+				fmt.Sprintf(`{"entry":{"id":%d,"media_type":"image","label":"b","position":2,"disabled":false,"types":["swatch_image"]}}`, e.id))
+		}
+	}
+	b.must(pic(hashA, "a", 1))
+	if got := b.images("de"); len(got) != 1 || len(got[0].roles) > 0 {
+		t.Errorf("%+v", got)
+	}
+}

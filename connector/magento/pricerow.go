@@ -99,7 +99,7 @@ func (k *priceKind) keyOf(r *priceRow) lockstep.Key { return lockstep.MakeKey(k.
 // fold is a key in which SKUs are equal as Magento compares them.
 func (k *priceKind) fold(r *priceRow) string {
 	parts := k.keyParts(r)
-	parts[0] = skuFold(parts[0])
+	parts[0] = foldSKU(parts[0])
 	if k.stream == tierKind.stream {
 		parts[2] = strings.ToLower(parts[2])
 	}
@@ -231,7 +231,7 @@ func (r *priceRow) named(params []string, message string) int {
 		}
 		return 0
 	}
-	if !slices.ContainsFunc(params, func(p string) bool { return skuFold(p) == skuFold(r.SKU) }) {
+	if !slices.ContainsFunc(params, func(p string) bool { return foldSKU(p) == foldSKU(r.SKU) }) {
 		return 0
 	}
 	found := 1

@@ -151,8 +151,11 @@ func (s *System) applyPrices(ctx context.Context, k *priceKind, writes []lockste
 		}
 	}
 	if k.stream == tierPrices { // a tier may be deleted by reading and replacing those of its product
-		s.tiers.Lock()
-		defer s.tiers.Unlock()
+		turn, err := s.tiers.hold(ctx, folded(skus))
+		if err != nil {
+			return nil, err
+		}
+		defer turn.end()
 	}
 	look, err := s.priceRows(ctx, k, distinctSKUs(skus))
 	if err != nil {
@@ -290,9 +293,9 @@ func (s *System) removePrices(ctx context.Context, k *priceKind, rows []priceWri
 	}
 	s.sendPrices(ctx, http.MethodPost, k.path+"-delete", plain, results)
 	for len(hurt) > 0 {
-		sku := skuFold(hurt[0].row.SKU)
-		mine := slices.DeleteFunc(slices.Clone(hurt), func(w priceWrite) bool { return skuFold(w.row.SKU) != sku })
-		hurt = slices.DeleteFunc(hurt, func(w priceWrite) bool { return skuFold(w.row.SKU) == sku })
+		sku := foldSKU(hurt[0].row.SKU)
+		mine := slices.DeleteFunc(slices.Clone(hurt), func(w priceWrite) bool { return foldSKU(w.row.SKU) != sku })
+		hurt = slices.DeleteFunc(hurt, func(w priceWrite) bool { return foldSKU(w.row.SKU) == sku })
 		s.replaceTiers(ctx, mine, results)
 	}
 }
@@ -300,7 +303,7 @@ func (s *System) removePrices(ctx context.Context, k *priceKind, rows []priceWri
 // splitTiers tells apart the tiers whose delete would take others along.
 func splitTiers(rows []priceWrite, look map[string]*priceRow) (plain, hurt []priceWrite) {
 	same := func(a, b *priceRow) bool {
-		return skuFold(a.SKU) == skuFold(b.SKU) && strings.EqualFold(groupName(a.Group), groupName(b.Group)) && plainNumber(a.Quantity) == plainNumber(b.Quantity)
+		return foldSKU(a.SKU) == foldSKU(b.SKU) && strings.EqualFold(groupName(a.Group), groupName(b.Group)) && plainNumber(a.Quantity) == plainNumber(b.Quantity)
 	}
 	for _, w := range rows {
 		others := false

@@ -50,7 +50,7 @@ func (s *System) priceInfo(ctx context.Context, k *priceKind, skus []string) ([]
 	}
 	var there []string
 	for _, sku := range skus {
-		if _, is := known[skuFold(sku)]; is {
+		if _, is := known[foldSKU(sku)]; is {
 			there = append(there, sku)
 		}
 	}

@@ -22,15 +22,15 @@ func (q *queue) open(r receipt) {
 	if q.ops == nil {
 		q.ops = map[string]receipt{}
 	}
-	q.ops[skuFold(r.SKU)] = r
+	q.ops[foldSKU(r.SKU)] = r
 }
 
 // ended forgets an operation.
 func (q *queue) ended(r receipt) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if old, is := q.ops[skuFold(r.SKU)]; is && old.Bulk == r.Bulk && old.Op == r.Op {
-		delete(q.ops, skuFold(r.SKU))
+	if old, is := q.ops[foldSKU(r.SKU)]; is && old.Bulk == r.Bulk && old.Op == r.Op {
+		delete(q.ops, foldSKU(r.SKU))
 	}
 }
 
@@ -39,9 +39,9 @@ func (q *queue) ended(r receipt) {
 func (q *queue) busy(sku string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	r, is := q.ops[skuFold(sku)]
+	r, is := q.ops[foldSKU(sku)]
 	if is && time.Since(r.At) > q.deadline {
-		delete(q.ops, skuFold(sku))
+		delete(q.ops, foldSKU(sku))
 		return false
 	}
 	return is
@@ -59,13 +59,13 @@ func (q *queue) avoid(sku string) {
 			delete(q.avoided, sku)
 		}
 	}
-	q.avoided[skuFold(sku)] = time.Now().Add(max(q.deadline, time.Minute))
+	q.avoided[foldSKU(sku)] = time.Now().Add(max(q.deadline, time.Minute))
 }
 
 func (q *queue) avoids(sku string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return time.Now().Before(q.avoided[skuFold(sku)])
+	return time.Now().Before(q.avoided[foldSKU(sku)])
 }
 
 // busyFault puts a write off until the product's open operation has ended.

@@ -79,6 +79,9 @@ type operation struct {
 
 // state is what became of an operation: one that is not listed is still open.
 func (b *bulkStatus) state(op int) operation {
+	if b == nil {
+		return operation{Status: opOpen}
+	}
 	for _, o := range b.Operations {
 		if int(o.ID) == op {
 			return o

@@ -55,7 +55,7 @@ func distinctSKUs(skus []string) []string {
 	seen := make(map[string]bool, len(skus))
 	var out []string
 	for _, s := range skus {
-		if f := skuFold(s); f != "" && !seen[f] {
+		if f := foldSKU(s); f != "" && !seen[f] {
 			seen[f] = true
 			out = append(out, s)
 		}
@@ -130,8 +130,8 @@ func (s *System) lightProducts(ctx context.Context, skus []string) (map[string]l
 			mu.Lock()
 			defer mu.Unlock()
 			for _, p := range got {
-				if _, twice := out[skuFold(p.SKU)]; !twice { // of several with one SKU, Magento takes the first
-					out[skuFold(p.SKU)] = p
+				if _, twice := out[foldSKU(p.SKU)]; !twice { // of several with one SKU, Magento takes the first
+					out[foldSKU(p.SKU)] = p
 				}
 			}
 			return err
@@ -227,12 +227,9 @@ type rowState struct {
 	queued queue
 	mu     sync.Mutex
 	known  map[string]bool // codes of sources, in small letters
-	tiers  sync.Mutex      // held while tier prices are written
+	tiers  turns           // of the SKUs whose tier prices are written
 	images *fetcher
 }
-
-// skuFold is a SKU as Magento compares it.
-func skuFold(sku string) string { return strings.ToLower(strings.TrimSpace(sku)) }
 
 // short is a text cut to what fits on a line.
 func short(text string) string {
@@ -243,5 +240,10 @@ func short(text string) string {
 	return text
 }
 
-// transferOf is the way that the flow asks for, "" where it leaves that to us.
-func transferOf(*lockstep.Write) string { return "" }
+func folded(skus []string) []string {
+	out := make([]string, len(skus))
+	for i, sku := range skus {
+		out[i] = foldSKU(sku)
+	}
+	return out
+}

@@ -31,7 +31,7 @@ func newRowBench(t *testing.T, stream string, o sandbox.Options) *rowBench {
 	return b
 }
 
-func put(fields ...any) lockstep.Write {
+func rowOf(fields ...any) lockstep.Write {
 	return lockstep.Write{Op: lockstep.Upsert, Fields: value.F(fields...)}
 }
 
@@ -119,13 +119,13 @@ func (b *rowBench) sent(n int) {
 func TestStock(t *testing.T) {
 	b := newRowBench(t, stockStream, sandbox.Options{})
 	b.apply([]lockstep.Write{
-		put("sku", "A", "source_code", "default", "quantity", 5, "status", 1),
-		put("sku", "A", "source_code", "wh2", "quantity", 2.5),
-		put("sku", "NOPE", "source_code", "default", "quantity", 1), // would be a row that nobody finds again
-		put("sku", "A", "source_code", "nope", "quantity", 1),
-		put("sku", "b,1", "source_code", "default", "quantity", 0),
-		put("sku", "C/2", "source_code", "default", "quantity", 1, "status", 7),
-		put("sku", "", "source_code", "default"),
+		rowOf("sku", "A", "source_code", "default", "quantity", 5, "status", 1),
+		rowOf("sku", "A", "source_code", "wh2", "quantity", 2.5),
+		rowOf("sku", "NOPE", "source_code", "default", "quantity", 1), // would be a row that nobody finds again
+		rowOf("sku", "A", "source_code", "nope", "quantity", 1),
+		rowOf("sku", "b,1", "source_code", "default", "quantity", 0),
+		rowOf("sku", "C/2", "source_code", "default", "quantity", 1, "status", 7),
+		rowOf("sku", "", "source_code", "default"),
 	}, 0, 0, lockstep.Waiting, lockstep.Invalid, 0, lockstep.Invalid, lockstep.Invalid)
 	b.sent(1)
 	level := []string{
@@ -136,13 +136,13 @@ func TestStock(t *testing.T) {
 	}
 	b.is(level...)
 	// What is level is not sent, whatever the letters of the SKU; a part of a row keeps the rest.
-	b.apply([]lockstep.Write{put("sku", "a", "source_code", "default", "quantity", 5, "status", 1)})
+	b.apply([]lockstep.Write{rowOf("sku", "a", "source_code", "default", "quantity", 5, "status", 1)})
 	b.sent(0)
 	b.apply([]lockstep.Write{{Key: lockstep.MakeKey("a", "default"), Fields: value.F("status", 0)}, gone("A", "wh2"), gone("A", "nope"), gone("NOPE", "default")})
 	b.sent(2)
 	b.is(`{"sku":"A","source_code":"default","quantity":5,"status":0}`, level[2], level[3])
 	// A row that moves is not left where it was.
-	move := put("sku", "A", "source_code", "wh2")
+	move := rowOf("sku", "A", "source_code", "wh2")
 	move.Key = lockstep.MakeKey("A", "default")
 	b.apply([]lockstep.Write{move})
 	b.is(`{"sku":"A","source_code":"wh2","quantity":0,"status":0}`, level[2], level[3])
@@ -164,7 +164,7 @@ func TestAShopThatTakesFewRows(t *testing.T) {
 			} else {
 				w = append(w, "store_id", 0)
 			}
-			writes = append(writes, put(w...))
+			writes = append(writes, rowOf(w...))
 		}
 		b.apply(writes)
 		b.apply(writes)
@@ -185,8 +185,8 @@ func TestABatchOfStockWithABadRow(t *testing.T) {
 		return bad
 	}, nil)
 	b.apply([]lockstep.Write{
-		put("sku", "A", "source_code", "default", "quantity", 1), put("sku", "C/2", "source_code", "default", "quantity", 1),
-		put("sku", "b,1", "source_code", "default", "quantity", 1),
+		rowOf("sku", "A", "source_code", "default", "quantity", 1), rowOf("sku", "C/2", "source_code", "default", "quantity", 1),
+		rowOf("sku", "b,1", "source_code", "default", "quantity", 1),
 	}, 0, lockstep.Invalid, 0)
 	b.shop.interfere(nil, nil)
 	b.is(`{"sku":"A","source_code":"default","quantity":1,"status":1}`, `{"sku":"C/2","source_code":"default","quantity":0,"status":0}`, `{"sku":"b,1","source_code":"default","quantity":1,"status":1}`)
@@ -200,23 +200,23 @@ func TestABatchOfStockWithABadRow(t *testing.T) {
 		return r.Method == http.MethodPost
 	}, nil)
 	b.shop.writes()
-	b.apply([]lockstep.Write{put("sku", "A", "source_code", "default", "quantity", 7), put("sku", "b,1", "source_code", "default", "quantity", 7)}, lockstep.Transient, lockstep.Transient)
+	b.apply([]lockstep.Write{rowOf("sku", "A", "source_code", "default", "quantity", 7), rowOf("sku", "b,1", "source_code", "default", "quantity", 7)}, lockstep.Transient, lockstep.Transient)
 	b.sent(1)
 }
 
 func TestBasePrices(t *testing.T) {
 	b := newRowBench(t, basePrices, sandbox.Options{})
 	b.apply([]lockstep.Write{
-		put("sku", "A", "store_id", 0, "price", 55.5),
-		put("sku", "NOPE", "store_id", 0, "price", 1),
-		put("sku", "b,1", "store_id", 0, "price", -1),
-		put("sku", "C/2", "store_id", 1, "price", 2), // prices are global here
-		put("sku", "c/2", "store_id", 0, "price", "x"),
-		put("sku", "A", "store_id", 0, "price", int64(1e15)),
+		rowOf("sku", "A", "store_id", 0, "price", 55.5),
+		rowOf("sku", "NOPE", "store_id", 0, "price", 1),
+		rowOf("sku", "b,1", "store_id", 0, "price", -1),
+		rowOf("sku", "C/2", "store_id", 1, "price", 2), // prices are global here
+		rowOf("sku", "c/2", "store_id", 0, "price", "x"),
+		rowOf("sku", "A", "store_id", 0, "price", int64(1e15)),
 	}, 0, lockstep.Waiting, lockstep.Invalid, lockstep.Invalid, lockstep.Invalid, lockstep.Invalid)
 	b.sent(1)
 	b.is(`{"sku":"A","store_id":0,"price":55.5}`, `{"sku":"C/2","store_id":0,"price":1}`, `{"sku":"b,1","store_id":0,"price":1}`)
-	b.apply([]lockstep.Write{put("sku", "a", "store_id", 0, "price", 55.50)})
+	b.apply([]lockstep.Write{rowOf("sku", "a", "store_id", 0, "price", 55.50)})
 	b.sent(0)
 	b.apply([]lockstep.Write{gone("A", "0"), gone("NOPE", "0")}, lockstep.Invalid, 0)
 	b.sent(0)
@@ -224,7 +224,7 @@ func TestBasePrices(t *testing.T) {
 
 func TestPricesOfAWebsite(t *testing.T) {
 	b := newRowBench(t, basePrices, sandbox.Options{WebsitePrices: true})
-	b.apply([]lockstep.Write{put("sku", "A", "store_id", 1, "price", 2), put("sku", "A", "store_id", 77, "price", 2), put("sku", "b,1", "store_id", 77, "price", 3)}, 0, lockstep.Invalid, lockstep.Invalid)
+	b.apply([]lockstep.Write{rowOf("sku", "A", "store_id", 1, "price", 2), rowOf("sku", "A", "store_id", 77, "price", 2), rowOf("sku", "b,1", "store_id", 77, "price", 3)}, 0, lockstep.Invalid, lockstep.Invalid)
 	b.is(`{"sku":"A","store_id":0,"price":1}`, `{"sku":"A","store_id":1,"price":2}`, `{"sku":"C/2","store_id":0,"price":1}`, `{"sku":"b,1","store_id":0,"price":1}`)
 }
 
@@ -245,7 +245,7 @@ func TestAFailureThatNamesNoRow(t *testing.T) {
 		if i == 7 || i == 23 {
 			sku, kinds[i] = sku+"-not", lockstep.Invalid
 		}
-		writes = append(writes, put("sku", sku, "store_id", 0, "price", 777))
+		writes = append(writes, rowOf("sku", sku, "store_id", 0, "price", 777))
 	}
 	b.apply(writes, kinds...)
 	shop.writes()
@@ -257,10 +257,10 @@ func TestSpecialPrices(t *testing.T) {
 	b := newRowBench(t, specialPrices, sandbox.Options{})
 	from, to, later := value.Time(day("2026-11-01")), value.Time(day("2026-12-31")), value.Time(day("2026-12-01"))
 	b.apply([]lockstep.Write{
-		put("sku", "A", "store_id", 0, "price_from", from, "price_to", to, "price", 40),
-		put("sku", "b,1", "store_id", 0, "price_from", from, "price", 3),
-		put("sku", "NOPE", "store_id", 0, "price_from", from, "price", 3),
-		put("sku", "C/2", "store_id", 0, "price_from", from),
+		rowOf("sku", "A", "store_id", 0, "price_from", from, "price_to", to, "price", 40),
+		rowOf("sku", "b,1", "store_id", 0, "price_from", from, "price", 3),
+		rowOf("sku", "NOPE", "store_id", 0, "price_from", from, "price", 3),
+		rowOf("sku", "C/2", "store_id", 0, "price_from", from),
 	}, 0, 0, lockstep.Waiting, lockstep.Invalid)
 	b.sent(1)
 	row := `{"sku":"A","store_id":0,"price_from":"2026-11-01T00:00:00Z","price_to":"2026-12-31T00:00:00Z","price":40}`
@@ -269,7 +269,7 @@ func TestSpecialPrices(t *testing.T) {
 	b.apply([]lockstep.Write{{Key: lockstep.MakeKey("A", "0", "2026-11-01T00:00:00Z"), Fields: value.F("price", 40)}})
 	b.sent(0)
 	// A product has one in a store: the new one takes the old one's place, and the old one's delete takes nothing.
-	b.apply([]lockstep.Write{put("sku", "A", "store_id", 0, "price_from", later, "price", 30), gone("b,1", "0", "2026-11-01T00:00:00Z")})
+	b.apply([]lockstep.Write{rowOf("sku", "A", "store_id", 0, "price_from", later, "price", 30), gone("b,1", "0", "2026-11-01T00:00:00Z")})
 	b.apply([]lockstep.Write{gone("A", "0", "2026-11-01T00:00:00Z")})
 	b.is(`{"sku":"A","store_id":0,"price_from":"2026-12-01T00:00:00Z","price_to":null,"price":30}`)
 }
@@ -277,9 +277,9 @@ func TestSpecialPrices(t *testing.T) {
 func TestTierPrices(t *testing.T) {
 	b := newRowBench(t, tierPrices, sandbox.Options{})
 	tier := func(website int, group string, quantity, price any) lockstep.Write {
-		return put("sku", "A", "website_id", website, "customer_group", group, "quantity", quantity, "price", price)
+		return rowOf("sku", "A", "website_id", website, "customer_group", group, "quantity", quantity, "price", price)
 	}
-	percent := put("sku", "A", "website_id", 0, "customer_group", "General", "quantity", 2, "price", 10, "price_type", "discount")
+	percent := rowOf("sku", "A", "website_id", 0, "customer_group", "General", "quantity", 2, "price", 10, "price_type", "discount")
 	writes := []lockstep.Write{tier(0, "ALL GROUPS", 5, 30), tier(1, "ALL GROUPS", 5, 28), percent, tier(0, "General", 10, 25)}
 	b.apply(append(writes, tier(0, "NoGroup", 2, 10), tier(9, "General", 2, 10)), 0, 0, 0, 0, lockstep.Invalid, lockstep.Invalid)
 	b.sent(1)
@@ -304,9 +304,9 @@ func TestTierPrices(t *testing.T) {
 func TestRowsWhileTheShopIsDown(t *testing.T) {
 	for _, stream := range []string{stockStream, basePrices} {
 		b := newRowBench(t, stream, sandbox.Options{})
-		w := []lockstep.Write{put("sku", "A", "source_code", "default", "quantity", 1)}
+		w := []lockstep.Write{rowOf("sku", "A", "source_code", "default", "quantity", 1)}
 		if stream == basePrices {
-			w = []lockstep.Write{put("sku", "A", "store_id", 0, "price", 2)}
+			w = []lockstep.Write{rowOf("sku", "A", "store_id", 0, "price", 2)}
 		}
 		down := func(status int, of string) {
 			b.shop.interfere(func(w http.ResponseWriter, r *http.Request, _ []byte) bool {

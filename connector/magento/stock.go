@@ -28,7 +28,7 @@ type sourceItem struct {
 func (i *sourceItem) key() lockstep.Key { return lockstep.MakeKey(i.SKU, i.Source) }
 
 // fold is a key in which SKUs are equal as Magento compares them.
-func (i *sourceItem) fold() string { return skuFold(i.SKU) + "\x00" + strings.ToLower(i.Source) }
+func (i *sourceItem) fold() string { return foldSKU(i.SKU) + "\x00" + strings.ToLower(i.Source) }
 
 func (i *sourceItem) level(want *sourceItem) bool {
 	return plainNumber(i.Quantity) == plainNumber(want.Quantity) && i.Status != nil && *i.Status == *want.Status
@@ -158,7 +158,7 @@ func (s *System) lookStock(ctx context.Context, rows []sourceItem) (*stockLook, 
 
 // fill completes a row from what is there and what is written, or says why it cannot be.
 func (l *stockLook) fill(row, have *sourceItem, f value.Fields) error {
-	if _, is := l.known[skuFold(row.SKU)]; !is {
+	if _, is := l.known[foldSKU(row.SKU)]; !is {
 		return noProduct(row.SKU)
 	}
 	if !l.sources[strings.ToLower(row.Source)] {

@@ -131,9 +131,9 @@ func (s *System) scanStock(ctx context.Context, r *reading, from lockstep.Positi
 
 // wholeSKUs is a full page without its last SKU, or, where it is of one SKU alone, with all the rows of it.
 func (s *System) wholeSKUs(ctx context.Context, q search, got []sourceItem) ([]sourceItem, error) {
-	last := skuFold(got[len(got)-1].SKU)
+	last := foldSKU(got[len(got)-1].SKU)
 	end := len(got)
-	for end > 0 && skuFold(got[end-1].SKU) == last {
+	for end > 0 && foldSKU(got[end-1].SKU) == last {
 		end--
 	}
 	if end > 0 {

@@ -96,7 +96,7 @@ var viewColumns = []string{"name", "price", "status", "visibility", "weight"}
 // describeProducts is the stream of products as the shop's attributes make it.
 func (s *System) describeProducts(ctx context.Context) (lockstep.Stream, error) {
 	out := lockstep.Stream{
-		Key: []string{"sku"}, FoldKeys: true, TrackFields: []string{updatedField}, Fields: productColumns(), DependsOn: []string{categoriesStream},
+		Key: []string{"sku"}, FoldKeys: true, Bulk: true, TrackFields: []string{updatedField}, Fields: productColumns(), DependsOn: []string{categoriesStream},
 	}
 	known, err := s.shop.productAttributes(ctx)
 	if err != nil {

@@ -169,7 +169,7 @@ func connector(b *strings.Builder, spec lockstep.Spec) {
 	if own != nil {
 		fields(b, own)
 		for _, f := range own {
-			if f.doc.table {
+			if f.doc.table && len(f.doc.item.fields) > 0 {
 				fmt.Fprintf(b, "\nUnder each name in `%s`:\n\n", f.name)
 				fields(b, f.doc.item.fields)
 			}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ type listener struct {
 	sent    int
 }
 
-// Listen sends a notice of every save to a webhook until ctx ends. Drafts, children of a move, inherited changes and
+// Listen sends a notice of every save to a webhook, beside those that listen already, until ctx ends. Drafts, children of a move, inherited changes and
 // direct SQL fire no event.
 func (s *Server) Listen(ctx context.Context, h Hook) {
 	if h.Client == nil {
@@ -66,19 +67,35 @@ func (s *Server) Listen(ctx context.Context, h Hook) {
 	l := &listener{hook: h, s: s, wake: make(chan struct{}, 1), done: make(chan struct{}), rand: rand.New(rand.NewPCG(3, 4))}
 	l.idle = sync.NewCond(&l.mu)
 	s.out.mu.Lock()
-	s.out.hook = l
+	s.out.hooks = append(s.out.hooks, l)
 	s.out.mu.Unlock()
-	go l.run(ctx)
+	go func() {
+		l.run(ctx)
+		s.out.mu.Lock()
+		defer s.out.mu.Unlock()
+		s.out.hooks = slices.DeleteFunc(s.out.hooks, func(x *listener) bool { return x == l })
+	}()
+}
+
+// listeners are those that listen now.
+func (s *Server) listeners() []*listener {
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	return slices.Clone(s.out.hooks)
 }
 
 // WaitNotices waits until all notices were taken or lost, or ctx ends.
 func (s *Server) WaitNotices(ctx context.Context) error {
-	s.out.mu.Lock()
-	l := s.out.hook
-	s.out.mu.Unlock()
-	if l == nil {
-		return nil
+	for _, l := range s.listeners() {
+		if err := l.rest(ctx); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// rest waits until nothing waits.
+func (l *listener) rest(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, l.idle.Broadcast)
 	defer stop()
 	l.mu.Lock()
@@ -91,15 +108,12 @@ func (s *Server) WaitNotices(ctx context.Context) error {
 
 // Notices are the events that were sent and those that were lost.
 func (s *Server) Notices() (sent, lost int) {
-	s.out.mu.Lock()
-	l := s.out.hook
-	s.out.mu.Unlock()
-	if l == nil {
-		return 0, 0
+	for _, l := range s.listeners() {
+		l.mu.Lock()
+		sent, lost = sent+l.sent, lost+l.lost
+		l.mu.Unlock()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.sent, l.lost
+	return sent, lost
 }
 
 // tell queues the events of what was written.

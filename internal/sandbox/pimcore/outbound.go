@@ -8,7 +8,7 @@ type outbound struct {
 	waiting [][]change // under the world's lock
 	mu      sync.Mutex // held while groups leave
 	mirror  *mirror
-	hook    *listener
+	hooks   []*listener
 }
 
 // begin opens the group of a transaction. The caller holds the world's lock.
@@ -38,8 +38,8 @@ func (s *Server) published() error {
 			}
 		}
 	}
-	if s.out.hook != nil {
-		s.out.hook.tell(groups)
+	for _, l := range s.out.hooks {
+		l.tell(groups)
 	}
 	return nil
 }

@@ -123,8 +123,10 @@ func (w *worker) answer(it *item, res lockstep.Result) {
 		w.fail(it, lockstep.Faultf(lockstep.CodeInvariant, "the target chose a key and did not tell it").Maybe())
 		return
 	}
-	it.out.Note = res.Note
 	w.level(it, did, res.Version)
+	if res.Note != "" {
+		it.out.Note = res.Note
+	}
 }
 
 // refused closes an item whose write failed. A missing record is what a delete wants.

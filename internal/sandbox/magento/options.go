@@ -12,8 +12,10 @@ type Options struct {
 	WebsitePrices bool // catalog/price/scope: prices are each website's own
 	Quirks        Quirks
 
-	Products int         // products P-1, P-2, … that are there from the start
-	Limits   InputLimits // of what a request may ask for; the real one has them off
+	Products  int         // plain products P-1, P-2, … that are there from the start
+	Catalogue int         // products of a generated catalogue: categories, options, configurables, pictures, two languages
+	Seed      int64       // of the generated catalogue
+	Limits    InputLimits // of what a request may ask for; the real one has them off
 
 	Delay   time.Duration    // service time of a request; what races in a real shop races within it
 	Workers int              // PHP workers: how many requests run at a time; 0: all that come

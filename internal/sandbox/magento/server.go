@@ -3,6 +3,7 @@ package magento
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -44,7 +45,7 @@ func New(o Options) (*Server, error) {
 	if o.Workers > 0 {
 		s.workers = make(chan struct{}, o.Workers)
 	}
-	if err := s.fill(o.Products); err != nil {
+	if err := errors.Join(s.fill(o.Products), s.grow(o.Catalogue, o.Seed)); err != nil {
 		return nil, err
 	}
 	s.StartConsumers(o.Consumers)

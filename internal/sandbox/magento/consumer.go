@@ -203,7 +203,7 @@ func (s *Server) execute(o *operation) outcome {
 	if err != nil {
 		return failedOperation(err)
 	}
-	out := outcome{status: opComplete, message: "Service execution success " + impl.class + `\Interceptor::` + impl.method}
+	out := outcome{status: opComplete, message: "Service execution success " + impl.class + "::" + impl.method}
 	if !impl.void {
 		if r, ok := got.(reply); ok {
 			got = r.body

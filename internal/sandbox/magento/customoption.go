@@ -70,6 +70,9 @@ func saveCustomOption(c *call) (any, error) {
 		list = append(list, o)
 	}
 	p.custom, p.hasOptions, p.required = list, true, p.required || in.flag("is_require")
+	if s := c.stock.items[p.id]; s != nil && s.qty == nil {
+		s.qty = 0.0 // this save, unlike that of the product, writes a number
+	}
 	return o.view(p), nil
 }
 

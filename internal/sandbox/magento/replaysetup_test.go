@@ -28,7 +28,7 @@ func recordedInstallation(c *clock) Options {
 }
 
 // unfinished are the files of which something is still missing. It must get empty.
-var unfinished = map[string]bool{"customers_orders": true, "async_bulk": true, "orders": true}
+var unfinished = map[string]bool{"customers_orders": true, "orders": true}
 
 // before is what happened between two recorded requests, by file, or by file and name of the exchange that follows.
 var before = map[string]func(p *player){

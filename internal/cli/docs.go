@@ -2,14 +2,17 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/internal/sandbox/magento"
 )
 
 //go:generate go test -run TestGenerated -update .
@@ -101,8 +104,55 @@ func dedent(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// writeDocs writes the generated pages into a folder.
+// parts are printed from the code into pages that people write: what stands between partBegins and partEnds.
+func parts() map[string]string { return map[string]string{"sandbox.md": magentoTables()} }
+
+const (
+	partBegins = "<!-- Printed from the code by `make gen`, up to the end mark; edits here are lost. -->\n"
+	partEnds   = "<!-- end -->\n"
+)
+
+// withPart puts a part into its page; without its marks a page stays as it is.
+func withPart(page, part string) string {
+	head, rest, ok := strings.Cut(page, partBegins)
+	_, tail, ended := strings.Cut(rest, partEnds)
+	if !ok || !ended {
+		return page
+	}
+	return head + partBegins + part + partEnds + tail
+}
+
+// magentoTables are what the Magento stand-in can do, and where it is not like the recorded one.
+func magentoTables() string {
+	var b strings.Builder
+	b.WriteString("\n| `POST /_sandbox/` | takes | does |\n|---|---|---|\n")
+	verbs := magento.Verbs()
+	for _, name := range slices.Sorted(maps.Keys(verbs)) {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", name, cell(verbs[name][0]), cell(verbs[name][1]))
+	}
+	b.WriteString("\n| fault | what goes wrong |\n|---|---|\n")
+	for _, f := range magento.Faults() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", f, cell(f.Means()))
+	}
+	b.WriteString("\nDeliberately otherwise than recorded:\n\n")
+	for _, d := range magento.Differences() {
+		fmt.Fprintf(&b, "- %s (%s)\n", d.Reason, strings.Join(d.Exchanges, ", "))
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+// writeDocs writes the generated pages, and the generated parts of pages, into a folder.
 func writeDocs(dir string) error {
+	for name, part := range parts() {
+		page, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(withPart(string(page), part)), 0o644); err != nil { //nolint:gosec // a page for all
+			return err
+		}
+	}
 	for name, text := range generated() {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // a page for all
 			return err

@@ -30,6 +30,15 @@ func TestGenerated(t *testing.T) {
 			t.Errorf("docs/%s is not current: run `make gen`", name)
 		}
 	}
+	for name, part := range parts() {
+		got, err := os.ReadFile(filepath.Join(docs, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(got), partBegins+part+partEnds) {
+			t.Errorf("the printed part of docs/%s is not current: run `make gen`", name)
+		}
+	}
 	operations, err := os.ReadFile(filepath.Join(docs, "operations.md"))
 	if err != nil {
 		t.Fatal(err)

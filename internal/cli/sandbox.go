@@ -20,13 +20,13 @@ func (t *tool) sandboxCommand() *cobra.Command {
 		short: "Run a stand-in for a business system, to try and test with",
 		long: `A stand-in answers as the real system was seen to answer, its traps included, and can be told to
 fail. It holds everything in memory and forgets it at its end.`,
-		example: "  lockstep sandbox pimcore",
+		example: "  lockstep sandbox pimcore\n  lockstep sandbox magento",
 		args:    cobra.MinimumNArgs(1),
 		run: func(_ context.Context, args []string) error {
-			return usagef("there is no sandbox %q: there is pimcore", args[0])
+			return usagef("there is no sandbox %q: there are pimcore and magento", args[0])
 		},
 	})
-	c.AddCommand(t.sandboxPimcore())
+	c.AddCommand(t.sandboxPimcore(), t.sandboxMagento())
 	return c
 }
 

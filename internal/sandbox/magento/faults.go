@@ -17,22 +17,22 @@ type Fault string
 
 // The faults. Those that begin with op- are of operations that a consumer carries out, the others of requests.
 const (
-	FaultDeadlock  Fault = "deadlock400" // of writes: nothing is written, and the answer wears a 400
-	Fault429       Fault = "429"         // throttled, with Retry-After: 1
-	Fault500       Fault = "500"         // JSON with a report id
-	FaultText500   Fault = "text500"     // text/plain: PHP raised a TypeError
-	Fault502       Fault = "502"         // an HTML page of the proxy; nothing is done
-	Fault503       Fault = "503"         // the proxy has no PHP worker left
-	Fault504       Fault = "504"         // an HTML page of the proxy at once, while PHP works on
-	FaultSlow      Fault = "slow"        // half a second before the answer, or what SetSlow says
-	FaultLost      Fault = "lost"        // carried out, the answer is cut
-	FaultHTML      Fault = "html200"     // status 200 with an HTML page; nothing is done
-	FaultOpDead    Fault = "op-deadlock" // status 3 with a deadlock's text; nothing is done
-	FaultOpRetry   Fault = "op-retry"    // status 2; nothing is done
-	FaultOpLies    Fault = "op-lies"     // status 3, and it is done nevertheless
-	FaultOpNothing Fault = "op-nothing"  // status 1, and nothing is done
-	FaultOpTwice   Fault = "op-twice"    // done twice
-	FaultOpKill    Fault = "op-kill"     // done, and its consumer dies before it says so
+	FaultDeadlock  Fault = "deadlock400"
+	Fault429       Fault = "429"
+	Fault500       Fault = "500"
+	FaultText500   Fault = "text500"
+	Fault502       Fault = "502"
+	Fault503       Fault = "503"
+	Fault504       Fault = "504"
+	FaultSlow      Fault = "slow"
+	FaultLost      Fault = "lost"
+	FaultHTML      Fault = "html200"
+	FaultOpDead    Fault = "op-deadlock"
+	FaultOpRetry   Fault = "op-retry"
+	FaultOpLies    Fault = "op-lies"
+	FaultOpNothing Fault = "op-nothing"
+	FaultOpTwice   Fault = "op-twice"
+	FaultOpKill    Fault = "op-kill"
 )
 
 // Faults are all there are.
@@ -41,6 +41,28 @@ func Faults() []Fault {
 		FaultDeadlock, Fault429, Fault500, FaultText500, Fault502, Fault503, Fault504, FaultSlow, FaultLost, FaultHTML,
 		FaultOpDead, FaultOpRetry, FaultOpLies, FaultOpNothing, FaultOpTwice, FaultOpKill,
 	}
+}
+
+// Means says what goes wrong.
+func (f Fault) Means() string {
+	return map[Fault]string{
+		FaultDeadlock:  "of writes: nothing is written, and a deadlock of the database answers with 400, in one of the texts of a permanent fault",
+		Fault429:       "throttled, with `Retry-After: 1`",
+		Fault500:       "JSON with a report id; nothing is done",
+		FaultText500:   "text/plain, as when PHP raised a TypeError; nothing is done",
+		Fault502:       "an HTML page of the proxy; nothing is done",
+		Fault503:       "an HTML page of the proxy, which finds no worker; nothing is done",
+		Fault504:       "an HTML page of the proxy at once, while PHP works on for as long as a slow answer takes",
+		FaultSlow:      "half a second before the answer, or what `slow` says",
+		FaultLost:      "carried out, and the connection is cut",
+		FaultHTML:      "status 200 with an HTML page; nothing is done",
+		FaultOpDead:    "of operations: status 3 with a deadlock's text; nothing is done",
+		FaultOpRetry:   "of operations: status 2; nothing is done",
+		FaultOpLies:    "of operations: status 3, and it is done nevertheless",
+		FaultOpNothing: "of operations: status 1, and nothing is done",
+		FaultOpTwice:   "of operations: done twice",
+		FaultOpKill:    "of operations: done, and its consumer dies before it says so",
+	}[f]
 }
 
 // deadlocks are the texts in which a transient failure of the database arrives.

@@ -98,7 +98,7 @@ func furnish(t *testing.T, s *testShop) {
 	s.do(t, "PUT", "de/V1/categories/3", `{"category":{"name":"Herren"}}`)
 }
 
-func options(t *testing.T, s *testShop, code string) map[string]string {
+func optionIDs(t *testing.T, s *testShop, code string) map[string]string {
 	t.Helper()
 	var list []struct{ Label, Value string }
 	if err := json.Unmarshal([]byte(s.do(t, "GET", "all/V1/products/attributes/"+code+"/options", "")), &list); err != nil {
@@ -138,7 +138,7 @@ func texts(all ...string) value.Value {
 func TestAProductIsReadWithAllThatBelongsToIt(t *testing.T) {
 	shop := newTestShop(t, sandbox.Options{})
 	furnish(t, shop)
-	shade, stuff := options(t, shop, "shade"), options(t, shop, "stuff")
+	shade, stuff := optionIDs(t, shop, "shade"), optionIDs(t, shop, "stuff")
 	child := func(sku, color string) {
 		shop.do(t, "POST", "all/V1/products", fmt.Sprintf(`{"product":{"sku":%q,"name":%q,"attribute_set_id":4,"price":3,"visibility":1,"custom_attributes":[{"attribute_code":"shade","value":%q}]}}`, sku, sku, shade[color]))
 	}
@@ -199,7 +199,7 @@ func TestAProductIsReadWithAllThatBelongsToIt(t *testing.T) {
 func TestAConfigurableIsReadWithItsChildren(t *testing.T) {
 	shop := newTestShop(t, sandbox.Options{})
 	furnish(t, shop)
-	shade := options(t, shop, "shade")
+	shade := optionIDs(t, shop, "shade")
 	ids := []string{}
 	for _, color := range []string{"Red", "Blue"} {
 		var made struct{ ID json.Number }

@@ -11,7 +11,7 @@ import (
 )
 
 // errValue is a value that is not what its attribute's type says. Its text holds no value (law 12).
-var errValue = errors.New("Magento gives a value that does not fit the field's type")
+var errValue = errors.New("the shop gives a value that does not fit the field's type")
 
 // read makes the value of an attribute from what Magento gives. Nothing, null and an empty text are null: Magento keeps
 // no difference.

@@ -100,7 +100,7 @@ func (p *planner) values(w *wanted, s *sight, all map[string]*string) (views []s
 	if will == nil {
 		will = map[string]string{}
 	}
-	put(will, all)
+	putValues(will, all)
 	for i := range p.places.views {
 		v := &p.places.views[i]
 		asked := w.values[v.code]
@@ -120,7 +120,7 @@ func (p *planner) values(w *wanted, s *sight, all map[string]*string) (views []s
 				}
 				continue
 			}
-			put(shown[v.code], map[string]*string{code: textOrNil(now, has)})
+			putValues(shown[v.code], map[string]*string{code: textOrNil(now, has)})
 		}
 	}
 	for i := range p.places.views {
@@ -142,7 +142,7 @@ func (p *planner) values(w *wanted, s *sight, all map[string]*string) (views []s
 			}
 			for j := range p.places.views { // it is written for the whole website
 				if o := &p.places.views[j]; o.website.id == v.website.id && shown[o.code] != nil {
-					put(shown[o.code], map[string]*string{code: orElse(want, will, code)})
+					putValues(shown[o.code], map[string]*string{code: orElse(want, will, code)})
 				}
 			}
 		}
@@ -213,7 +213,7 @@ func (p *planner) all(w *wanted, s *sight, typ string) (map[string]*string, erro
 // priced tells the types whose price is their own.
 func priced(typ string) bool { return typ != "configurable" && typ != "grouped" }
 
-func put(into map[string]string, values map[string]*string) {
+func putValues(into map[string]string, values map[string]*string) {
 	for code, v := range values {
 		if v == nil {
 			delete(into, code)

@@ -167,7 +167,7 @@ func (s *System) reloadOptions(ctx context.Context, code string) error {
 func (s *System) createOption(ctx context.Context, code, label string, find func() (string, error)) (string, error) {
 	var answer loose
 	_, err := s.client.into(ctx, call{name: "create an option", method: http.MethodPost, scope: allViews, path: optionsPath(code),
-		body: map[string]any{"option": map[string]any{"label": label, "sort_order": 0, "is_default": false}}}, &answer)
+		body: map[string]any{"option": map[string]any{"label": label, "sort_order": 0}}}, &answer)
 	if saidOf(err, saysOptionTaken) { // somebody else was faster
 		if again := s.reloadOptions(ctx, code); again != nil {
 			return "", again

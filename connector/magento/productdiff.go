@@ -201,7 +201,7 @@ func (p *planner) all(w *wanted, s *sight, typ string) (map[string]*string, erro
 		case !p.differs(at, want, have, has):
 		case code == "url_key" && p.suffix && want != nil && has && have == clashedURLKey(slug(*want), w.sku): // it clashed before
 		case want == nil && numbers[code] && code != "price" && code != "weight": // there is always one
-		case want == nil && at.required:
+		case want == nil && at != nil && at.required:
 			return nil, lockstep.Faultf(lockstep.CodeConstraint, "a product must have a value of this attribute").On(lockstep.About{Field: code})
 		default:
 			out[code] = want

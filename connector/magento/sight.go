@@ -48,11 +48,11 @@ type axis struct {
 }
 
 type productLink struct {
-	SKU      string `json:"sku"`
-	Kind     string `json:"link_type"`
-	Linked   string `json:"linked_product_sku"`
-	Type     string `json:"linked_product_type,omitempty"`
-	Position number `json:"position"`
+	SKU      string     `json:"sku"`
+	Kind     string     `json:"link_type"`
+	Linked   string     `json:"linked_product_sku"`
+	Type     string     `json:"linked_product_type,omitempty"`
+	Position number     `json:"position"`
 	Ext      *linkExtra `json:"extension_attributes,omitempty"`
 }
 
@@ -63,16 +63,16 @@ type linkExtra struct {
 
 // seenProduct is a product on the wire, as far as a look needs it.
 type seenProduct struct {
-	ID         number      `json:"id"`
-	SKU        loose       `json:"sku"`
-	Name       *loose      `json:"name"`
-	Price      *loose      `json:"price"`
-	Status     *loose      `json:"status"`
-	Visibility *loose      `json:"visibility"`
-	Weight     *loose      `json:"weight"`
-	Type       string      `json:"type_id"`
-	Set        number      `json:"attribute_set_id"`
-	Updated    string      `json:"updated_at"`
+	ID         number `json:"id"`
+	SKU        loose  `json:"sku"`
+	Name       *loose `json:"name"`
+	Price      *loose `json:"price"`
+	Status     *loose `json:"status"`
+	Visibility *loose `json:"visibility"`
+	Weight     *loose `json:"weight"`
+	Type       string `json:"type_id"`
+	Set        number `json:"attribute_set_id"`
+	Updated    string `json:"updated_at"`
 	Ext        object[struct {
 		Websites list[number]       `json:"website_ids"`
 		Members  list[categoryLink] `json:"category_links"`

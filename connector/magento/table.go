@@ -45,13 +45,13 @@ const (
 // table is the streams, in the order in which they refer to each other. What has no apply is read only.
 func (s *System) table() []*stream {
 	return []*stream{
-		(&whole{s.conf, s.allSets}).stream(setsStream, plainStream(setsDef())),
-		(&whole{s.conf, s.allAttributes}).stream(attributesStream, plainStream(attributesDef())),
-		(&whole{s.conf, s.allOptions}).stream(optionsStream, s.describeOptions),
-		s.categories().stream(categoriesStream, s.describeCategories),
+		(&whole{s.conf, s.allSets}).stream(setsStream, plainStream(setsDef())).written(s.applySets, nil),
+		(&whole{s.conf, s.allAttributes}).stream(attributesStream, plainStream(attributesDef())).written(s.applyAttributes, nil),
+		(&whole{s.conf, s.allOptions}).stream(optionsStream, s.describeOptions).written(s.applyOptions, nil),
+		s.categories().stream(categoriesStream, s.describeCategories).written(s.applyCategories, nil),
 		s.products().stream(productsStream, s.describeProducts).tracked(s.products()).written(s.applyProducts, s.confirmProducts),
 		s.stockTable(), s.priceStream(&baseKind), s.priceStream(&specialKind), s.priceStream(&tierKind),
-		s.customers().stream(customersStream, plainStream(customersDef())).tracked(s.customers()),
+		s.customers().stream(customersStream, plainStream(customersDef())).tracked(s.customers()).written(s.applyCustomers, nil),
 		s.orders().stream(ordersStream, plainStream(ordersDef())).tracked(s.orders()),
 	}
 }

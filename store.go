@@ -130,6 +130,7 @@ type Outcome struct {
 	Hint     Key         // a record of the target that the flow face to face (same Set, other Side) is to look at; "" for none
 	Refs     []Reference // what the record was made with, as a whole; nil leaves what is known
 	News     Use         // have the records looked at that refer to this one in these ways
+	Since    Seq         // it was read after this mark, 0 for none: where one of Refs that is new has changed since, it is looked at again
 	Note     string      // a word more for the story
 }
 
@@ -263,7 +264,8 @@ type PageEnd struct {
 	Failed []Outcome // records that become queue entries: Delivery.Change and the verdict count
 	Queue  []Change  // changes that go by the queue: deletes, mostly
 	Ahead  bool      // the page behind was begun already: what was begun last stays in flight
-	Refs   []Refers  // of the records that were brought level
+	Refs   []Refers  // what records were made with
+	Since  Seq       // they were read after this mark, 0 for none: what has changed since is looked at again
 	News   []News
 }
 

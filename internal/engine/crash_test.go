@@ -150,6 +150,10 @@ type variant struct {
 	dump  func(w *world) (a, b string)
 	first func(w *world, s lockstep.Store) // what a process that does not die has done before
 	hints bool                             // nothing but hints tells of changes
+	life  func(w *world, e *Engine)        // nil is life
+	after func(w *world)                   // nil is afterwards
+	every int                              // in the store on disk: only some of its points, one in so many
+	delta bool                             // the sides are level before the last full sync, too: no news was lost
 }
 
 func variants() []variant {
@@ -169,6 +173,8 @@ func variants() []variant {
 		}},
 		{name: "target chooses keys", lost: true, dump: byName, world: serverKeys},
 		{name: "hints only", hints: true, dump: plain, world: func(t testing.TB) *world { return newWorld(t) }},
+		{name: "references", every: 5, delta: true, world: referenceWorld, life: referenceLife, after: referenceAfterwards, dump: referenceDump},
+		{name: "references, lost answers", every: 7, lost: true, grace: time.Second, delta: true, world: referenceWorld, life: referenceLife, after: referenceAfterwards, dump: referenceDump},
 		{name: "hints only, target chooses keys", hints: true, lost: true, dump: byName, world: serverKeys},
 	}
 }
@@ -335,6 +341,8 @@ func crashOnce(t *testing.T, v variant, at int, st stores) (died bool) {
 	case err != nil:
 	case v.hints:
 		hintedLife(w, e)
+	case v.life != nil:
+		v.life(w, e)
 	default:
 		life(w, e)
 	}
@@ -348,9 +356,16 @@ func crashOnce(t *testing.T, v variant, at int, st stores) (died bool) {
 	if v.hints {
 		hintedAfterwards(w, e)
 	}
-	afterwards(w)
+	if v.after == nil {
+		v.after = afterwards
+	}
+	v.after(w)
 	for range 3 {
 		w.sync(e, false)
+	}
+	if a, b := v.dump(w); v.delta && a != b {
+		left, _ := next.Entries(context.Background(), "products", "", 0, 10)
+		t.Errorf("the sides differ before the full sync\nsource:\n%s\ntarget:\n%s\n%+v", a, b, left)
 	}
 	rows, err := e.Sync(context.Background(), w.names(), SyncOptions{Full: true, FullOptions: FullOptions{AllowDeletes: true}, Patience: 10 * time.Second})
 	if err != nil {

@@ -64,6 +64,9 @@ func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
 
 // process takes leased items through the stages. What unlock gives back is held until they are settled.
 func (w *worker) process(ctx context.Context, items []*item) (unlock func(), err error) {
+	if err := w.mark(ctx, items); err != nil {
+		return func() {}, err
+	}
 	if w.flow.Back != nil {
 		return w.processPair(ctx, items)
 	}

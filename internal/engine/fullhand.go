@@ -64,6 +64,9 @@ func (r *fullRun) takeUp(ctx context.Context, p *fullPage) (*pageInHand, error) 
 		return nil, p.err
 	}
 	h := &pageInHand{fullPage: p, unlock: func() {}}
+	if r.built {
+		h.end.Since = p.since
+	}
 	for _, it := range p.items {
 		r.sight(it)
 	}

@@ -305,6 +305,7 @@ func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
 			continue
 		default:
 			o.Run = r.row.ID
+			r.declare(it, end)
 			end.Failed = append(end.Failed, *o)
 			if o.Verdict != lockstep.Park {
 				r.row.Counts.Queued++

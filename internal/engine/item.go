@@ -40,7 +40,8 @@ type item struct {
 
 	refs   []lockstep.Reference // what its image was made with, once it is mapped
 	mapped bool
-	note   string // for its story
+	since  lockstep.Seq // where it is made from others: its record was read after this mark
+	note   string       // for its story
 
 	out *lockstep.Outcome // set once it is closed
 }

@@ -207,6 +207,9 @@ func (e *Engine) take(ctx context.Context, f *Flow, ask Ask) (handed Handed, lea
 
 // preparePull takes items through all stages up to the write. free gives back the locks of each.
 func (w *worker) preparePull(ctx context.Context, items []*item, free map[*item]func()) error {
+	if err := w.mark(ctx, items); err != nil {
+		return err
+	}
 	_, err := w.prepareLeased(ctx, items, func(items []*item, taken func(*item)) func() {
 		for _, it := range items {
 			free[it] = w.lock([]*item{it}, taken)

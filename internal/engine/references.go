@@ -1,21 +1,44 @@
 package engine
 
 import (
+	"context"
+	"fmt"
+	"slices"
+
 	"github.com/lockstep-sync/lockstep"
 )
 
 // noteRefs keeps what the record that was mapped just now is made with. What it was sent without because the other
 // record is gone, no link will bring.
 func (w *worker) noteRefs(it *item, left map[lockstep.Ref]bool) {
-	if !w.refers || it.out != nil || it.op == lockstep.Delete {
+	if !w.refers || it.op == lockstep.Delete || it.out != nil && it.out.Fault == nil {
 		return
 	}
-	it.refs, it.mapped = w.maps.References(), true
+	it.refs, it.mapped = w.maps.References(), it.out == nil
+	if !it.mapped { // what it is made from may mend it
+		it.refs = slices.DeleteFunc(it.refs, func(r lockstep.Reference) bool { return r.Use&lockstep.Built == 0 })
+	}
 	for i := range it.refs {
 		if left[it.refs[i].Ref] {
 			it.refs[i].Use &^= lockstep.Pending
 		}
 	}
+}
+
+// mark notes when the records of items are about to be read. What they are made from, and is news from now on, they may
+// not hold yet (law 6).
+func (w *worker) mark(ctx context.Context, items []*item) error {
+	if !w.built {
+		return nil
+	}
+	since, err := w.store.Mark(ctx)
+	if err != nil {
+		return fmt.Errorf("mark: %w", err)
+	}
+	for _, it := range items {
+		it.since = since
+	}
+	return nil
 }
 
 // pending are the records without whose keys the item goes, or went.
@@ -34,7 +57,14 @@ func (it *item) pending() []lockstep.Ref {
 // told of when it took them.
 func (w *worker) declare(it *item) {
 	o := it.out
-	if o == nothing || o.Verdict != lockstep.Done {
+	if o == nothing {
+		return
+	}
+	o.Since = it.since
+	if o.Verdict != lockstep.Done {
+		if !it.known() && !it.mapped && len(it.refs) > 0 {
+			o.Refs = it.refs
+		}
 		return
 	}
 	switch {

@@ -22,6 +22,7 @@ type worker struct {
 	prints *image.Printer
 	refers bool  // records are made with others
 	linked bool  // by their links
+	built  bool  // from what others hold
 	run    int64 // the run that its work counts to, 0 for none
 
 	back, ahead *worker      // of the flow face to face: to map what it reads, and what it will read
@@ -29,7 +30,7 @@ type worker struct {
 }
 
 func (e *Engine) worker(f *Flow, run int64) *worker {
-	return &worker{Engine: e, flow: f, maps: f.Mapping.Worker(), prints: f.printer(), refers: f.Mapping.Refers(), linked: len(f.Mapping.Links()) > 0, run: run}
+	return &worker{Engine: e, flow: f, maps: f.Mapping.Worker(), prints: f.printer(), refers: f.Mapping.Refers(), linked: len(f.Mapping.Links()) > 0, built: len(f.Mapping.Built()) > 0, run: run}
 }
 
 func (w *worker) now() time.Time { return time.Now() }
@@ -43,7 +44,7 @@ func (w *worker) refresh(ctx context.Context, items []*item) {
 			w.fail(it, it.change.Fault)
 		case w.flow.pushed():
 			w.believe(it)
-		case it.change.Hint || it.change.Op == lockstep.Delete || w.lacks(it):
+		case it.change.Hint || it.change.Op == lockstep.Delete || w.built || w.lacks(it): // what was captured may hold what another record was then
 			asked = append(asked, it)
 		}
 	}

@@ -90,7 +90,10 @@ func (w *Worker) Map(rec lockstep.Record, resolve Resolver) (fields value.Fields
 			return value.Fields{}, false, nil
 		}
 	}
-	if w.straight && len(w.m.built) == 0 {
+	if err := w.build(); err != nil { // first: where a rule fails, what the record is made from may mend it
+		return value.Fields{}, false, err.On(lockstep.About{Key: rec.Key})
+	}
+	if w.straight {
 		return w.m.names.Fields(w.values), true, nil // values are immutable: the record's own serve
 	}
 	out, anySkipped := w.out, false
@@ -126,9 +129,6 @@ func (w *Worker) Map(rec lockstep.Record, resolve Resolver) (fields value.Fields
 			v = r.empty
 		}
 		out[i] = v
-	}
-	if err := w.build(); err != nil {
-		return value.Fields{}, false, err.On(lockstep.About{Key: rec.Key})
 	}
 	if w.m.flat && !anySkipped {
 		return w.m.names.Fields(out), true, nil

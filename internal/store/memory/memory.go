@@ -39,6 +39,7 @@ type flow struct {
 	open        map[lockstep.Key]*entry
 	touched     map[lockstep.Key]lockstep.Seq // when a key was last appended, leased or settled
 	refs        map[lockstep.Key]map[lockstep.Ref]reference
+	changed     map[lockstep.Key]lockstep.Seq // when a key was last news to what is made from it
 	lastSettled time.Time
 }
 
@@ -50,8 +51,8 @@ type feed struct {
 // New makes an empty store.
 func New() *Store {
 	return &Store{
-		changed: make(chan struct{}),
-		flows:   map[string]*flow{}, feeds: map[string]*feed{}, sets: map[string]*linkSet{},
+		changed: make(chan struct{}), seq: 1,
+		flows: map[string]*flow{}, feeds: map[string]*feed{}, sets: map[string]*linkSet{},
 		byID: map[int64]*entry{}, runs: map[int64]*run{}, days: map[string][]row{}, untold: map[lockstep.Ref]telling{},
 	}
 }
@@ -110,7 +111,7 @@ func (s *Store) Attach(ctx context.Context, defs []lockstep.FlowDef) error {
 	for _, def := range defs {
 		f := s.flows[def.Name]
 		if f == nil {
-			f = &flow{open: map[lockstep.Key]*entry{}, touched: map[lockstep.Key]lockstep.Seq{}, refs: map[lockstep.Key]map[lockstep.Ref]reference{}}
+			f = &flow{open: map[lockstep.Key]*entry{}, touched: map[lockstep.Key]lockstep.Seq{}, refs: map[lockstep.Key]map[lockstep.Ref]reference{}, changed: map[lockstep.Key]lockstep.Seq{}}
 			s.flows[def.Name] = f
 		}
 		if f.Name != "" && f.Feed != def.Feed && def.Feed != "" && !f.missed {

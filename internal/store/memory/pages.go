@@ -179,7 +179,7 @@ func (s *Store) SettlePage(ctx context.Context, name string, end lockstep.PageEn
 		}
 	}
 	for _, r := range end.Refs {
-		s.saveRefs(f, r.Key, r.To)
+		s.saveRefs(f, r.Key, r.To, end.Since)
 	}
 	for _, n := range end.News {
 		s.news(f, n.Key, n.For, 0)

@@ -23,7 +23,7 @@ type telling struct {
 }
 
 // saveRefs replaces what a record was made with.
-func (s *Store) saveRefs(f *flow, key lockstep.Key, to []lockstep.Reference) {
+func (s *Store) saveRefs(f *flow, key lockstep.Key, to []lockstep.Reference, since lockstep.Seq) {
 	now, had := map[lockstep.Ref]reference{}, f.refs[key]
 	for _, r := range to {
 		if s.flows[r.Flow] != nil {
@@ -38,9 +38,10 @@ func (s *Store) saveRefs(f *flow, key lockstep.Key, to []lockstep.Reference) {
 			now[ref] = old
 		}
 		came = came || r.use&lockstep.Pending != 0 && s.there(ref)
+		came = came || r.use&^had[ref].use&lockstep.Built != 0 && since != 0 && s.flows[ref.Flow].changed[ref.Key] > since
 	}
 	f.refs[key] = now
-	if came { // since it was mapped: nobody else will tell
+	if came { // since it was read, or mapped: nobody else will tell
 		s.take(f, hintOf(key), referred)
 	}
 }
@@ -48,6 +49,10 @@ func (s *Store) saveRefs(f *flow, key lockstep.Key, to []lockstep.Reference) {
 // news remembers that those who refer to a record in some way are to look.
 func (s *Store) news(f *flow, key lockstep.Key, use lockstep.Use, asker int64) {
 	to := lockstep.Ref{Flow: f.Name, Key: key}
+	if use&lockstep.Built != 0 {
+		s.seq++
+		f.changed[key] = s.seq
+	}
 	for _, of := range s.flows {
 		for _, refs := range of.refs {
 			if refs[to].use&use == 0 {

@@ -44,7 +44,7 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 	}
 	for _, h := range valid {
 		if h.o.Refs != nil {
-			s.saveRefs(h.f, h.o.Delivery.Change.Record.Key, h.o.Refs)
+			s.saveRefs(h.f, h.o.Delivery.Change.Record.Key, h.o.Refs, h.o.Since)
 		}
 		if h.o.News != 0 {
 			asker := h.e.ID

@@ -146,7 +146,7 @@ func (s *Store) flow(name string) (*flow, error) {
 // load reads what memory holds, at Open, and begins a new epoch.
 func (s *Store) load(c *conn, retention time.Duration) error {
 	s.memory = memory{flows: map[string]*flow{}, byID: map[int64]*flow{}, sets: map[string]*linkSet{}, leases: map[int64]*lease{},
-		ids: map[string]*counter{}, opened: time.Now()}
+		ids: map[string]*counter{}, opened: time.Now(), seq: 1}
 	s.touched.seed = maphash.MakeSeed()
 	if _, err := c.exec("UPDATE counters SET next = next + 1 WHERE name = 'epoch'"); err != nil {
 		return err

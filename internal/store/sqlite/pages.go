@@ -168,7 +168,7 @@ func (t *tx) settlePage(f *flow, end *lockstep.PageEnd) error {
 	if err := t.appeared(f, w.save); err != nil {
 		return err
 	}
-	if err := t.saveRefs(f, end.Refs); err != nil {
+	if err := t.saveRefs(f, end.Refs, end.Since); err != nil {
 		return err
 	}
 	byUse := map[lockstep.Use][]lockstep.Key{}

@@ -179,7 +179,7 @@ func (t *tx) take(f *flow, changes []lockstep.Change, images []arg, origin int64
 
 // takeInto does so for changes whose open entries are at hand, and saves them. They are news to what is made from them.
 func (t *tx) takeInto(f *flow, open map[lockstep.Key]*row, changes []lockstep.Change, images []arg, origin int64) error {
-	if err := t.takeAs(f, open, changes, images, origin, ""); err != nil || !f.referred || origin == referred {
+	if err := t.takeAs(f, open, changes, images, origin, ""); err != nil || origin == referred {
 		return err
 	}
 	keys := make([]lockstep.Key, len(changes))

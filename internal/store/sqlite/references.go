@@ -11,16 +11,16 @@ type end struct {
 }
 
 // saveRefs replaces what records were made with. What is as it was is read and not written.
-func (t *tx) saveRefs(f *flow, all []lockstep.Refers) error {
+func (t *tx) saveRefs(f *flow, all []lockstep.Refers, since lockstep.Seq) error {
 	for from := 0; from < len(all); from += page {
-		if err := t.saveSomeRefs(f, all[from:min(from+page, len(all))]); err != nil {
+		if err := t.saveSomeRefs(f, all[from:min(from+page, len(all))], since); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *tx) saveSomeRefs(f *flow, all []lockstep.Refers) error {
+func (t *tx) saveSomeRefs(f *flow, all []lockstep.Refers, since lockstep.Seq) error {
 	had := map[lockstep.Key]map[end]lockstep.Use{}
 	keys := make([]lockstep.Key, 0, len(all))
 	anew := false
@@ -39,6 +39,7 @@ func (t *tx) saveSomeRefs(f *flow, all []lockstep.Refers) error {
 		return err
 	}
 	pending := map[*flow][]lockstep.Refers{} // by the flow that is waited for
+	again := map[lockstep.Key]bool{}
 	for i := range all {
 		key, were := all[i].Key, had[all[i].Key]
 		now := map[end]lockstep.Use{}
@@ -64,13 +65,16 @@ func (t *tx) saveSomeRefs(f *flow, all []lockstep.Refers) error {
 			if were[at] == use {
 				continue
 			}
+			if use&^were[at]&lockstep.Built != 0 && since != 0 && t.touchedSince(other, changed(at.key), since) {
+				again[key] = true // its news went by before anybody knew
+			}
 			if _, err := t.exec("INSERT INTO reference_rows VALUES (?, ?, ?, ?, ?, 0)", f.id, string(key), at.flow, string(at.key), int64(use)); err != nil {
 				return err
 			}
 			t.refer(f, other)
 		}
 	}
-	return t.cameMeanwhile(f, pending)
+	return t.lookAgain(f, pending, again)
 }
 
 // refer notes that the two flows have references.
@@ -82,10 +86,9 @@ func (t *tx) refer(f, other *flow) {
 	t.set(func() { f.refers, other.referred = true, true }, func() { f.refers, other.referred = wasFrom, wasTo })
 }
 
-// cameMeanwhile has records looked at again whose missing links have come since they were mapped: nobody else will.
-func (t *tx) cameMeanwhile(f *flow, pending map[*flow][]lockstep.Refers) error {
-	var hints []lockstep.Change
-	hinted := map[lockstep.Key]bool{}
+// lookAgain has records looked at again that were made from what has changed since they were read, and those whose missing
+// links have come since they were mapped: nobody else will.
+func (t *tx) lookAgain(f *flow, pending map[*flow][]lockstep.Refers, again map[lockstep.Key]bool) error {
 	for other, all := range pending {
 		keys := make([]lockstep.Key, len(all))
 		for i := range all {
@@ -96,20 +99,25 @@ func (t *tx) cameMeanwhile(f *flow, pending map[*flow][]lockstep.Refers) error {
 			return err
 		}
 		for i := range all {
-			if key := all[i].Key; links[i].ID != 0 && !hinted[key] {
-				hinted[key] = true
-				hints = append(hints, hintOf(key))
+			if links[i].ID != 0 {
+				again[all[i].Key] = true
 			}
 		}
 	}
-	if len(hints) == 0 {
-		return nil
+	hints := make([]lockstep.Change, 0, len(again))
+	for key := range again {
+		hints = append(hints, hintOf(key))
 	}
 	return t.take(f, hints, make([]arg, len(hints)), referred)
 }
 
 // news remembers that those who refer to records in some way are to look. Those that nobody refers to leave no trace.
 func (t *tx) news(f *flow, keys []lockstep.Key, use lockstep.Use, asker int64) error {
+	if use&lockstep.Built != 0 {
+		for _, key := range keys { // those that are being made from it just now are told by saveRefs
+			t.touch(f, changed(key))
+		}
+	}
 	if !f.referred || len(keys) == 0 {
 		return nil
 	}

@@ -58,7 +58,11 @@ type closure struct {
 
 func (t *tx) settle(closing []closure) error {
 	byFlow, hints := map[*flow]*linkWork{}, map[*flow][]lockstep.Change{}
-	refs := map[*flow][]lockstep.Refers{}
+	type read struct {
+		*flow
+		since lockstep.Seq
+	}
+	refs := map[read][]lockstep.Refers{}
 	for _, c := range closing {
 		w := byFlow[c.flow]
 		if w == nil {
@@ -66,7 +70,8 @@ func (t *tx) settle(closing []closure) error {
 			byFlow[c.flow] = w
 		}
 		if c.o.Refs != nil {
-			refs[c.flow] = append(refs[c.flow], lockstep.Refers{Key: c.o.Delivery.Change.Record.Key, To: c.o.Refs})
+			at := read{c.flow, c.o.Since}
+			refs[at] = append(refs[at], lockstep.Refers{Key: c.o.Delivery.Change.Record.Key, To: c.o.Refs})
 		}
 		w.add(c.o.Link, c.o.Unlink)
 		if c.o.Hint != "" {
@@ -94,8 +99,8 @@ func (t *tx) settle(closing []closure) error {
 		}
 		t.wake(f)
 	}
-	for f, all := range refs {
-		if err := t.saveRefs(f, all); err != nil {
+	for at, all := range refs {
+		if err := t.saveRefs(at.flow, all, at.since); err != nil {
 			return err
 		}
 	}

@@ -31,6 +31,9 @@ func (h *touches) hash(flow int64, key lockstep.Key) uint64 {
 	return m.Sum64()
 }
 
+// changed is what is touched, beside the key, where its record has changed in the source.
+func changed(key lockstep.Key) lockstep.Key { return "\x00" + key }
+
 // touch notes that the key was appended, leased or settled.
 func (t *tx) touch(f *flow, key lockstep.Key) {
 	s := t.s

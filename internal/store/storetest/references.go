@@ -97,6 +97,42 @@ var referenceRows = []row{
 		b.settle(of, og)
 		b.leases("1#1 hint")
 	}},
+	{"what a record is made from has changed since it was read", func(b *bench) {
+		for _, page := range []bool{false, true} {
+			key := lockstep.Key(fmt.Sprint(page))
+			b.capture(up(key, 1))
+			d := b.one()
+			before := b.mark()
+			b.captureOf("g", up("x"+key, 1))
+			after := b.mark()
+			for i, since := range []lockstep.Seq{0, after, before} {
+				b.refers("f", key)
+				refs := []lockstep.Reference{to("g", "x"+key, lockstep.Built)}
+				if page {
+					r, err := b.s.StartRun(b.ctx, lockstep.Run{Flow: "f", Kind: lockstep.FullRun})
+					b.ok(err)
+					b.ok(b.s.SettlePage(b.ctx, "f", lockstep.PageEnd{Run: r, Refs: []lockstep.Refers{{Key: key, To: refs}}, Since: since}))
+				} else {
+					o := done(d)
+					o.Refs, o.Since = refs, since
+					b.settle(o)
+				}
+				ds := b.lease(10)
+				if page && i == 0 {
+					b.settle(done(d))
+				}
+				if want := map[bool]int{true: 1}[i == 2]; len(ds) != want {
+					b.Fatalf("page %v, since %d of %d and %d: leased %v", page, since, before, after, texts(ds))
+				}
+				if i == 2 {
+					b.settle(done(ds[0]))
+				} else if !page {
+					b.capture(up(key, 1))
+					d = b.one()
+				}
+			}
+		}
+	}},
 	{"news of an outcome reach those that it names", func(b *bench) {
 		b.refers("f", "1", to("g", "x", lockstep.Built))
 		b.refers("f", "2", to("g", "x", lockstep.Linked))

@@ -173,8 +173,8 @@ func variants() []variant {
 		}},
 		{name: "target chooses keys", lost: true, dump: byName, world: serverKeys},
 		{name: "hints only", hints: true, dump: plain, world: func(t testing.TB) *world { return newWorld(t) }},
-		{name: "references", every: 5, delta: true, world: referenceWorld, life: referenceLife, after: referenceAfterwards, dump: referenceDump},
-		{name: "references, lost answers", every: 7, lost: true, grace: time.Second, delta: true, world: referenceWorld, life: referenceLife, after: referenceAfterwards, dump: referenceDump},
+		{name: "references", every: 11, delta: true, world: referenceWorld, life: referenceLife, after: referenceAfterwards, dump: referenceDump},
+		{name: "references, lost answers", every: 13, lost: true, grace: time.Second, delta: true, world: referenceWorld, life: referenceLife, after: referenceAfterwards, dump: referenceDump},
 		{name: "hints only, target chooses keys", hints: true, lost: true, dump: byName, world: serverKeys},
 	}
 }

@@ -88,6 +88,15 @@ type Delivery struct {
 	TriedAt    time.Time // when that was
 	Clash      *Clash    // the last conflict on the entry's story, nil for none
 	Prior      []Change  // in a pair: what such tries were to bring, also of generations that were overtaken since
+	Operation  *Operation
+}
+
+// Operation is what the target has accepted and does later (Confirmer). A record has one at a time.
+type Operation struct {
+	Receipt string
+	At      time.Time // when it was accepted
+	Then    []byte    // what it comes to once it is done: the engine's own text
+	Holds   []string  // names of what nobody else is to write until it ends (law 3)
 }
 
 // MaxPrior is how many of them a store keeps: the newest.
@@ -107,17 +116,18 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Done  Verdict = iota // leaves the queue, unless a newer generation came
-	Retry                // ready again at Outcome.RetryAt
-	Wait                 // ready again when the link Outcome.For appears, at the latest at RetryAt
-	Park                 // waits for a person; with Outcome.For also for that link
+	Done   Verdict = iota // leaves the queue, unless a newer generation came
+	Retry                 // ready again at Outcome.RetryAt
+	Wait                  // ready again when the link Outcome.For appears, at the latest at RetryAt
+	Park                  // waits for a person; with Outcome.For also for that link
+	Accept                // the target has accepted it, as Outcome.Operation; it is asked about at RetryAt
 )
 
-// Outcome closes one lease.
+// Outcome closes one lease, or ends one operation: that of Delivery.Operation. With Accept the operation stays open.
 type Outcome struct {
 	Delivery Delivery
 	Verdict  Verdict
-	RetryAt  time.Time // with Retry and Wait
+	RetryAt  time.Time // with Retry, Wait and Accept
 	Attempt  bool      // counts as an attempt
 	Tried    bool      // the outcome is unknown: of Delivery.Change as it was tried
 	For      *Ref      // with Wait, and with Park where a link mends it, too
@@ -132,6 +142,8 @@ type Outcome struct {
 	News     Use         // have the records looked at that refer to this one in these ways
 	Since    Seq         // it was read after this mark, 0 for none: where one of Refs that is new has changed since, it is looked at again
 	Note     string      // a word more for the story
+
+	Operation *Operation // with Accept
 }
 
 // Queue carries changes from capture to delivery. Append and Settle are two of the three atomic steps.
@@ -140,7 +152,8 @@ type Queue interface {
 	// or neither. It is refused (CodeMovedCursor) unless the checkpoint is from. A change of a key that is open
 	// already takes the entry over: a new generation, ready at once, also where it was parked or backing off. A
 	// delete or a hint without an image leaves the image that the entry had: after an unknown outcome it tells where
-	// to look (law 5). A change with a Fault is parked. upTo, unless zero, becomes the feed's "captured up to".
+	// to look (law 5). A change with a Fault is parked. Behind an open operation the new generation waits until that
+	// has ended. upTo, unless zero, becomes the feed's "captured up to".
 	Append(ctx context.Context, feed string, from Position, changes []Change, next Position, upTo time.Time) error
 	// Hint asks the flow to look at these keys; no checkpoint moves. After an error some of them may be asked for: asking
 	// again does no harm.
@@ -155,8 +168,15 @@ type Queue interface {
 	// Settle closes leases, saves links and writes the timeline: both or neither. An outcome whose lease has run out
 	// and was given to another is ignored. Where the entry has a newer generation, link and timeline are saved and
 	// the entry stays, ready. A Wait whose link is there by now is ready at once. An Outcome.Hint is an entry of the
-	// flow face to face, as Hint would make it.
+	// flow face to face, as Hint would make it. Accept opens an operation; the entry is not leased until it has ended. An
+	// outcome of an operation that is not open any more is ignored, and so is all but its verdict where a lease was
+	// accepted while another operation of the record is open: it is retried then, as tried.
 	Settle(ctx context.Context, outcomes ...Outcome) error
+	// Confirming lists up to max of the flow's open operations that are to be asked about now, the longest due first, and
+	// says when the next one is: zero where none is open. The change is the entry's newest, the generation the accepted one.
+	Confirming(ctx context.Context, flow string, max int) (due []Delivery, next time.Time, err error)
+	// Held says since when an open operation, of whatever flow, holds each name; zero for none.
+	Held(ctx context.Context, names []string) ([]time.Time, error)
 	// Wait returns when the flow may have something to lease, or with ctx's error.
 	Wait(ctx context.Context, flow string) error
 }
@@ -224,6 +244,7 @@ const (
 // Counts are what a run has done so far, in records.
 type Counts struct {
 	Read, Created, Updated, Deleted, Level, Filtered, Queued, Failed int64
+	Accepted                                                         int64 // by the target, to be done later; counted again once done
 	Missing, Extra, Different, InFlight                              int64 // verify
 }
 
@@ -314,11 +335,12 @@ type EntryState string
 
 // The states of an entry.
 const (
-	Ready   EntryState = "ready"
-	Delayed EntryState = "delayed" // backing off until NotBefore
-	Waits   EntryState = "waiting" // for the link For
-	Leased  EntryState = "leased"
-	Parked  EntryState = "parked"
+	Ready      EntryState = "ready"
+	Delayed    EntryState = "delayed" // backing off until NotBefore
+	Waits      EntryState = "waiting" // for the link For
+	Leased     EntryState = "leased"
+	Parked     EntryState = "parked"
+	Confirming EntryState = "confirming" // the target has accepted it and is not done: Delivery.Operation
 )
 
 // Entry is an open queue entry as people look at it.
@@ -349,6 +371,8 @@ type Event struct {
 // FlowStatus is a flow at a glance.
 type FlowStatus struct {
 	Ready, Delayed, Waiting, Leased, Parked int64
+	Confirming                              int64
+	Accepted                                time.Time // when the target accepted the oldest of these
 	Links                                   int64
 	Oldest                                  time.Time // captured time of the oldest open entry that is not parked; zero for none
 	CapturedUpTo                            time.Time
@@ -360,7 +384,8 @@ type FlowStatus struct {
 type Desk interface {
 	// Entries lists a flow's open entries in one state ("" is any), oldest first, behind the entry ID after.
 	Entries(ctx context.Context, flow string, state EntryState, after int64, max int) ([]Entry, error)
-	// Requeue makes parked or delayed entries ready; Discard closes them for good, with a reason on the timeline.
+	// Requeue makes parked or delayed entries ready; Discard closes them for good, with a reason on the timeline. Both give
+	// up on an operation that is open: what becomes of it is not known then (law 5).
 	Requeue(ctx context.Context, ids ...int64) (int, error)
 	Discard(ctx context.Context, reason string, ids ...int64) (int, error)
 	Status(ctx context.Context, flow string) (FlowStatus, error)

@@ -20,6 +20,7 @@ type Counts struct {
 	Filtered  int64 `json:"filtered"`
 	Queued    int64 `json:"queued"`
 	Failed    int64 `json:"failed"`
+	Accepted  int64 `json:"accepted" doc:"By the target, to be done later; counted again once done"`
 	Missing   int64 `json:"missing" doc:"By verify: in the source only"`
 	Extra     int64 `json:"extra" doc:"By verify: in the target only"`
 	Different int64 `json:"different" doc:"By verify: not the same on both sides"`
@@ -65,6 +66,8 @@ type Status struct {
 	Waiting      int64          `json:"waiting"`
 	Leased       int64          `json:"leased"`
 	Parked       int64          `json:"parked"`
+	Confirming   int64          `json:"confirming" doc:"The target has accepted them and is not done"`
+	Accepted     *time.Time     `json:"accepted,omitempty" doc:"When the target accepted the oldest of these"`
 	Links        int64          `json:"links"`
 	CapturedUpTo *time.Time     `json:"captured_up_to,omitempty" doc:"What is in the queue"`
 	LevelUpTo    *time.Time     `json:"level_up_to,omitempty" doc:"What the target has acknowledged"`
@@ -95,7 +98,7 @@ type Entry struct {
 	Flow       string          `json:"flow"`
 	Key        lockstep.Key    `json:"key"`
 	Op         string          `json:"op" doc:"'upsert', 'delete'"`
-	State      string          `json:"state" doc:"'ready', 'delayed', 'waiting', 'leased', 'parked'"`
+	State      string          `json:"state" doc:"'ready', 'delayed', 'waiting', 'leased', 'parked', 'confirming'"`
 	Priority   string          `json:"priority"`
 	Generation int64           `json:"generation"`
 	Coalesced  int64           `json:"coalesced,omitempty" doc:"How many changes it stands for beyond the first"`
@@ -105,6 +108,8 @@ type Entry struct {
 	NotBefore  *time.Time      `json:"not_before,omitempty"`
 	For        *Ref            `json:"for,omitempty" doc:"What it waits for"`
 	Tried      bool            `json:"tried,omitempty" doc:"An earlier try may have taken effect"`
+	Receipt    string          `json:"receipt,omitempty" doc:"Of what the target has accepted and is not done with"`
+	Accepted   *time.Time      `json:"accepted,omitempty" doc:"When that was"`
 	Fields     json.RawMessage `json:"fields,omitempty" doc:"The source's record; only with parked and IDs or Keys, and in a story"`
 	Fault      *Fault          `json:"fault,omitempty"`
 }

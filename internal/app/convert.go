@@ -57,6 +57,9 @@ func entryOf(e *lockstep.Entry, whole bool, mask func(string) string) *Entry {
 	if e.For != nil {
 		out.For = &Ref{Flow: e.For.Flow, Key: e.For.Key}
 	}
+	if op := e.Operation; op != nil {
+		out.Receipt, out.Accepted = mask(op.Receipt), moment(op.At)
+	}
 	if whole && e.Change.Record.Fields.Len() > 0 {
 		out.Fields = value.AppendFields(nil, e.Change.Record.Fields)
 	}

@@ -219,6 +219,15 @@ func (d *doing) whyOpen(f *config.Flow, s *Story) (why, next string) {
 		return d.whyWaits(s), next
 	case lockstep.Leased:
 		return "it is on its way now", ""
+	case lockstep.Confirming:
+		why = "the target has accepted it and is not done with it yet"
+		if e.Accepted != nil {
+			why += ", for " + time.Since(*e.Accepted).Round(time.Second).String() + " now"
+		}
+		if !d.isRunning() {
+			return why + ", and nothing runs that would ask", "Run `lockstep sync " + f.Name + "`, or start `lockstep run`."
+		}
+		return why, ""
 	}
 	switch stopped := d.stopped(f.Name); {
 	case stopped != nil:

@@ -15,7 +15,7 @@ const pageOf = 500
 
 // queue lists open entries.
 func (d *doing) queue(ctx context.Context) error {
-	states := []lockstep.EntryState{"", lockstep.Ready, lockstep.Delayed, lockstep.Waits, lockstep.Leased, lockstep.Parked}
+	states := []lockstep.EntryState{"", lockstep.Ready, lockstep.Delayed, lockstep.Waits, lockstep.Leased, lockstep.Confirming, lockstep.Parked}
 	state := lockstep.EntryState(d.req.State)
 	if !slices.Contains(states, state) {
 		return lockstep.Faultf(lockstep.CodeUsage, "there is no state %q; there are %v", state, states[1:])

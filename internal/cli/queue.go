@@ -23,7 +23,7 @@ that is not level yet; the newest state wins, so a thousand saves of one record 
 
 ready    goes with the next batch      leased   is on its way
 delayed  backs off after a failure     waiting  waits for another record
-parked   needs a person`,
+parked   needs a person                confirming: the target has accepted it and is not done`,
 		example: `  lockstep queue
   lockstep queue products --state delayed
   lockstep queue products --keys 4711`,
@@ -38,7 +38,7 @@ parked   needs a person`,
 	})
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVar(&req.State, "state", "", "only entries in this `STATE`: ready, delayed, waiting, leased, parked")
+	f.StringVar(&req.State, "state", "", "only entries in this `STATE`: ready, delayed, waiting, leased, confirming, parked")
 	addKeys(c, &keys, "only these records")
 	f.IntVar(&req.Max, "limit", 50, "at most `N` entries of each flow")
 	f.Int64Var(&req.After, "after", 0, "only entries behind this `ID`, for paging")
@@ -46,7 +46,7 @@ parked   needs a person`,
 	return c
 }
 
-var states = []string{string(lockstep.Ready), string(lockstep.Delayed), string(lockstep.Waits), string(lockstep.Leased), string(lockstep.Parked)}
+var states = []string{string(lockstep.Ready), string(lockstep.Delayed), string(lockstep.Waits), string(lockstep.Leased), string(lockstep.Confirming), string(lockstep.Parked)}
 
 // entries lists queue entries.
 func (t *tool) entries(ctx context.Context, req app.Request, none string) error {
@@ -107,6 +107,12 @@ func entryState(p paint, e app.Entry, now time.Time) string {
 		return p.warn(e.State)
 	case "leased":
 		return p.info("on its way")
+	case "confirming":
+		text := e.State
+		if e.Accepted != nil {
+			text += " for " + span(now.Sub(*e.Accepted))
+		}
+		return p.info(text)
 	}
 	return e.State
 }

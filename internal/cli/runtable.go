@@ -20,6 +20,7 @@ func (t *tool) runTable(runs []app.Run) {
 		{"LEVEL", true, func(c app.Counts) int64 { return c.Level }},
 		{"FILTERED", false, func(c app.Counts) int64 { return c.Filtered }},
 		{"BY QUEUE", false, func(c app.Counts) int64 { return c.Queued }},
+		{"ACCEPTED", false, func(c app.Counts) int64 { return c.Accepted }},
 		{"PARKED", false, func(c app.Counts) int64 { return c.Failed }},
 	}
 	head := []string{"FLOW", "RUN", "KIND"}

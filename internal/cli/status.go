@@ -167,7 +167,7 @@ func queueText(s app.Status) string {
 	for _, part := range []struct {
 		n    int64
 		word string
-	}{{s.Ready, "ready"}, {s.Leased, "on their way"}, {s.Delayed, "delayed"}, {s.Waiting, "waiting"}} {
+	}{{s.Ready, "ready"}, {s.Leased, "on their way"}, {s.Confirming, "accepted and not done"}, {s.Delayed, "delayed"}, {s.Waiting, "waiting"}} {
 		if part.n > 0 {
 			parts = append(parts, number(part.n)+" "+part.word)
 		}
@@ -190,6 +190,9 @@ func (t *tool) statusDetail(s app.Status) {
 	line("queue", queueText(s))
 	if s.Oldest != nil {
 		line("oldest entry", moment(*s.Oldest, now))
+	}
+	if s.Accepted != nil {
+		line("accepted", "the oldest that is not done: "+moment(*s.Accepted, now))
 	}
 	if s.Parked > 0 {
 		line("parked", p.warn(number(s.Parked))+"  (lockstep parked list "+s.Flow+")")
@@ -252,7 +255,7 @@ func countsText(c app.Counts) string {
 		word string
 	}{
 		{c.Read, "read"}, {c.Created, "created"}, {c.Updated, "updated"}, {c.Deleted, "deleted"}, {c.Level, "level"}, {c.Filtered, "filtered"},
-		{c.Queued, "queued"}, {c.Failed, "parked"}, {c.Missing, "missing"}, {c.Extra, "extra"}, {c.Different, "different"}, {c.InFlight, "in flight"},
+		{c.Queued, "queued"}, {c.Accepted, "accepted"}, {c.Failed, "parked"}, {c.Missing, "missing"}, {c.Extra, "extra"}, {c.Different, "different"}, {c.InFlight, "in flight"},
 	} {
 		if part.n > 0 {
 			parts = append(parts, number(part.n)+" "+part.word)

@@ -97,7 +97,7 @@ func (t *tool) openEntries(ctx context.Context, h app.Runner, flows []string, v 
 	err := h.Do(ctx, app.Request{Do: app.DoStatus, Flows: flows}, func(e app.Event) error {
 		if e.Event == app.StatusEvent {
 			parked += e.Status.Parked
-			open := e.Status.Delayed + e.Status.Waiting + e.Status.Ready + e.Status.Leased
+			open := e.Status.Delayed + e.Status.Waiting + e.Status.Ready + e.Status.Leased + e.Status.Confirming
 			if e.Status.Pulled {
 				pulled += open
 			} else {

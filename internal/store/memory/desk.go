@@ -77,6 +77,12 @@ func (s *Store) Entries(ctx context.Context, name string, state lockstep.EntrySt
 func (e *entry) shown(now time.Time) lockstep.Entry {
 	out := e.Entry
 	out.State = e.state(now)
+	if e.op != nil {
+		out.Operation = e.op.shown()
+		if out.State == lockstep.Confirming {
+			out.NotBefore = e.op.ask
+		}
+	}
 	if e.lease != nil && !e.lease.until.After(now) { // whoever gets it next is told so, too (law 5)
 		out.Tried, out.TriedAt = true, e.lease.until
 	}
@@ -86,7 +92,13 @@ func (e *entry) shown(now time.Time) lockstep.Entry {
 // Requeue makes parked, delayed and waiting entries ready, with all their attempts.
 func (s *Store) Requeue(ctx context.Context, ids ...int64) (int, error) {
 	return s.decide(ctx, ids, func(f *flow, e *entry) bool {
-		if e.State == lockstep.Ready || !e.NotBefore.IsZero() && !e.NotBefore.After(time.Now()) { // due is ready
+		if e.op != nil { // given up: what becomes of it is not known (law 5)
+			e.Tried, e.TriedAt = true, time.Now()
+			if e.op.generation == e.Generation {
+				s.perhaps(f, e, e.Change)
+			}
+			e.op = nil
+		} else if e.State == lockstep.Ready || !e.NotBefore.IsZero() && !e.NotBefore.After(time.Now()) { // due is ready
 			return false
 		}
 		if e.Change.Fault != nil { // what could not be read is read again
@@ -147,6 +159,11 @@ func (s *Store) Status(ctx context.Context, name string) (lockstep.FlowStatus, e
 			st.Waiting++
 		case lockstep.Leased:
 			st.Leased++
+		case lockstep.Confirming:
+			st.Confirming++
+			if st.Accepted.IsZero() || e.op.At.Before(st.Accepted) {
+				st.Accepted = e.op.At
+			}
 		default:
 			st.Parked++
 			continue

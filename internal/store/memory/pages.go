@@ -198,6 +198,10 @@ func (s *Store) fail(f *flow, o *lockstep.Outcome) {
 	}
 	now := time.Now()
 	e := f.open[o.Delivery.Change.Record.Key]
+	if o.Verdict == lockstep.Accept {
+		s.acceptPaged(f, e, o)
+		return
+	}
 	if e == nil {
 		e = s.take(f, o.Delivery.Change, paged)
 		s.judge(e, o)
@@ -206,6 +210,29 @@ func (s *Store) fail(f *flow, o *lockstep.Outcome) {
 		e.Tried, e.TriedAt = true, now
 		s.perhaps(f, e, o.Delivery.Change)
 	}
+	e.did(step(now, o))
+}
+
+// acceptPaged opens an operation of a record that a page has sent. What came meanwhile is newer, and waits behind it.
+func (s *Store) acceptPaged(f *flow, e *entry, o *lockstep.Outcome) {
+	now := time.Now()
+	sent := &lease{at: now}
+	switch {
+	case e == nil:
+		e = s.take(f, o.Delivery.Change, paged)
+		sent.generation = e.Generation
+	case e.op != nil: // nobody can ask about two
+		e.Tried, e.TriedAt = true, now
+		s.perhaps(f, e, o.Delivery.Change)
+		return
+	default:
+		if e.lease != nil && e.lease.generation == e.Generation { // it knows nothing of this
+			e.Generation++
+		}
+		sent.first = e.Captured
+		s.perhaps(f, e, o.Delivery.Change)
+	}
+	e.accept(o, sent)
 	e.did(step(now, o))
 }
 

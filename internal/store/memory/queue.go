@@ -23,6 +23,7 @@ type entry struct {
 	origin         string
 	steps          []lockstep.Event // between its capture and now, but for the changes
 	lease          *lease
+	op             *operation
 }
 
 // lease stays when its time has passed, until the entry is given to another: its holder may still settle.
@@ -47,6 +48,9 @@ func (s *Store) take(f *flow, c lockstep.Change, origin string) *entry {
 	} else if e.lease != nil && e.lease.first.IsZero() {
 		e.lease.first = now
 	}
+	if e.op != nil && e.op.first.IsZero() {
+		e.op.first = now
+	}
 	s.overtaken(f, e)
 	e.Generation++
 	e.Coalesced++
@@ -69,6 +73,8 @@ func (s *Store) take(f *flow, c lockstep.Change, origin string) *entry {
 func (s *Store) overtaken(f *flow, e *entry) {
 	if l := e.lease; l != nil && l.generation == e.Generation {
 		s.underWay(f, e, e.Change)
+	} else if e.op != nil && e.op.generation == e.Generation {
+		s.perhaps(f, e, e.Change)
 	}
 }
 
@@ -123,6 +129,8 @@ func (e *entry) state(now time.Time) lockstep.EntryState {
 	switch {
 	case e.lease != nil && e.lease.until.After(now):
 		return lockstep.Leased
+	case e.op != nil:
+		return lockstep.Confirming
 	case !e.NotBefore.IsZero() && !e.NotBefore.After(now):
 		return lockstep.Ready
 	}

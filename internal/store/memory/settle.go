@@ -25,6 +25,21 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 	closing := map[*entry]bool{}
 	for i := range outcomes {
 		o := &outcomes[i]
+		if o.Delivery.Operation != nil {
+			e := s.operationOf(o)
+			if e == nil || closing[e] {
+				continue
+			}
+			closing[e] = true
+			if o.Verdict == lockstep.Accept {
+				e.still(time.Now(), o)
+				continue
+			}
+			f := s.flows[e.Flow]
+			s.saveLinks(f, o.Link, o.Unlink)
+			valid = append(valid, held{f, e, o})
+			continue
+		}
 		e := s.byID[o.Delivery.ID]
 		if e == nil || e.lease == nil || e.lease.generation != o.Delivery.Generation || closing[e] {
 			continue // the lease has gone to another, or an outcome before this one closes it
@@ -64,11 +79,29 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 // close ends the entry's lease with its outcome.
 func (s *Store) close(f *flow, e *entry, o *lockstep.Outcome) {
 	now, l := time.Now(), e.lease
-	e.lease = nil
+	if o.Delivery.Operation != nil {
+		l = e.op.lease()
+		e.ends()
+		if o.Verdict == lockstep.Done {
+			e.did(lockstep.Event{At: now, Did: "confirmed"})
+		}
+		e.did(step(now, o))
+	} else {
+		e.lease = nil
+		if o.Verdict == lockstep.Accept && e.op != nil { // nobody can ask about two
+			again := *o
+			again.Verdict, again.Tried, again.Operation = lockstep.Retry, true, nil
+			o = &again
+		}
+		e.did(lockstep.Event{At: l.at, Did: "sent"}, step(now, o))
+	}
 	s.touch(f, e.Change.Record.Key)
 	f.lastSettled = now
-	e.did(lockstep.Event{At: l.at, Did: "sent"}, step(now, o))
 	newer := e.Generation > l.generation
+	if o.Verdict == lockstep.Accept {
+		e.accept(o, l)
+		return
+	}
 	if !o.Tried { // nothing of it was sent
 		e.Prior = slices.Clone(e.Prior)
 		for i := range l.doubts {
@@ -77,7 +110,9 @@ func (s *Store) close(f *flow, e *entry, o *lockstep.Outcome) {
 	}
 	if o.Tried { // law 5
 		e.Tried, e.TriedAt = true, now
-		s.perhaps(f, e, o.Delivery.Change)
+		if o.Delivery.Operation == nil || !newer { // else it was told when it was overtaken
+			s.perhaps(f, e, o.Delivery.Change)
+		}
 	}
 	switch {
 	case o.Verdict == lockstep.Done && !newer:
@@ -173,7 +208,7 @@ func (s *Store) appeared(f *flow, l *lockstep.Link) {
 	}
 }
 
-var verdicts = [...]string{lockstep.Done: "done", lockstep.Retry: "retry", lockstep.Wait: "waiting", lockstep.Park: "parked"}
+var verdicts = [...]string{lockstep.Done: "done", lockstep.Retry: "retry", lockstep.Wait: "waiting", lockstep.Park: "parked", lockstep.Accept: "accepted"}
 
 // step is an outcome as a line of the story.
 func step(now time.Time, o *lockstep.Outcome) lockstep.Event {
@@ -182,6 +217,9 @@ func step(now time.Time, o *lockstep.Outcome) lockstep.Event {
 		ev.Did, ev.Note = cmp.Or(o.Did, ev.Did), o.Note
 	} else {
 		ev.Note = cmp.Or(o.Note, o.Did)
+	}
+	if o.Operation != nil {
+		ev.Note = o.Operation.Receipt
 	}
 	if o.For != nil {
 		ev.Note = "for " + string(o.For.Key) + " of flow " + o.For.Flow

@@ -51,12 +51,14 @@ func (s *Store) Entries(ctx context.Context, name string, state lockstep.EntrySt
 		where, args = " AND state = 1 AND not_before > ?", append(args, now.UnixMicro())
 	case lockstep.Waits:
 		where, args = " AND state = 2 AND (not_before IS NULL OR not_before > ?)", append(args, now.UnixMicro())
+	case lockstep.Confirming:
+		where = " AND state = 4"
 	case lockstep.Ready:
 		where, args = " AND (state = 0 OR not_before <= ?) AND id NOT IN (SELECT value FROM json_each(?))", append(args, now.UnixMicro(), s.leasedIDs(f, now))
 	case lockstep.Leased:
 		where, args = " AND id IN (SELECT value FROM json_each(?))", append(args, s.leasedIDs(f, now))
 	}
-	if state == lockstep.Parked || state == lockstep.Delayed || state == lockstep.Waits { // parked by its newest state, but still leased
+	if state == lockstep.Parked || state == lockstep.Delayed || state == lockstep.Waits || state == lockstep.Confirming { // parked by its newest state, but still leased
 		where, args = where+" AND id NOT IN (SELECT value FROM json_each(?))", append(args, s.leasedIDs(f, now))
 	}
 	err = s.read(ctx, func(c *conn) error {
@@ -64,6 +66,9 @@ func (s *Store) Entries(ctx context.Context, name string, state lockstep.EntrySt
 		return c.query("SELECT "+columns+", image, prior FROM entry_rows WHERE flow_id = ? AND id > ?"+where+" ORDER BY id LIMIT ?", append(args, most),
 			func(v cells) error {
 				e, err := s.entry(s.shownRow(v), now, &dec)
+				if err == nil {
+					err = s.operate(c, &e)
+				}
 				out = append(out, e)
 				return err
 			})
@@ -93,6 +98,14 @@ func (s *Store) leasedIDs(f *flow, now time.Time) string {
 // Requeue makes parked, delayed and waiting entries ready, with all their attempts.
 func (s *Store) Requeue(ctx context.Context, ids ...int64) (n int, err error) {
 	err = s.decide(ctx, ids, func(t *tx, rows []*row) error {
+		for _, r := range rows {
+			if r.state == confirming {
+				if err := t.giveUp(r); err != nil {
+					return err
+				}
+				r.state = parked // not ready yet
+			}
+		}
 		rows = slices.DeleteFunc(rows, func(r *row) bool { return r.state == ready || !r.notBefore.IsZero() && !r.notBefore.After(t.now) })
 		for _, r := range rows {
 			if r.unread { // what could not be read is read again
@@ -120,6 +133,13 @@ func (s *Store) Discard(ctx context.Context, reason string, ids ...int64) (n int
 			t.touch(r.flow, r.key)
 		}
 		n = len(rows)
+		for _, r := range rows {
+			if r.state == confirming {
+				if err := t.end(r); err != nil {
+					return err
+				}
+			}
+		}
 		if err := t.tell(story); err != nil {
 			return err
 		}
@@ -178,6 +198,15 @@ func (s *Store) Status(ctx context.Context, name string) (st lockstep.FlowStatus
 				return err
 			}
 		}
+		if st.Confirming > 0 {
+			n, err := c.one("SELECT MIN(at) FROM operation_rows WHERE flow_id = ?", f.id)
+			if err != nil {
+				return err
+			}
+			if n != 0 {
+				st.Accepted = moment(n)
+			}
+		}
 		st.Oldest, err = c.oldest(f)
 		return err
 	})
@@ -188,16 +217,19 @@ func (s *Store) Status(ctx context.Context, name string) (st lockstep.FlowStatus
 func (s *Store) counts(f *flow, now time.Time) (lockstep.FlowStatus, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := lockstep.FlowStatus{Ready: f.counts[ready], Delayed: f.counts[delayed], Waiting: f.counts[waiting], Parked: f.counts[parked],
+	st := lockstep.FlowStatus{Ready: f.counts[ready], Delayed: f.counts[delayed], Waiting: f.counts[waiting], Parked: f.counts[parked], Confirming: f.counts[confirming],
 		Links: f.set.links, LastSettled: f.settled}
 	for _, l := range f.leased {
 		if !l.until.After(now) {
 			continue
 		}
 		st.Leased++
-		if l.parked {
+		switch l.in {
+		case parked:
 			st.Parked--
-		} else {
+		case confirming:
+			st.Confirming--
+		default:
 			st.Ready--
 		}
 	}
@@ -217,6 +249,9 @@ func (c *conn) oldest(f *flow) (time.Time, error) {
 		if err := c.query("SELECT MIN(captured) FROM entry_rows WHERE flow_id = ? AND priority = ? AND state = 0", []any{f.id, int64(p)}, take); err != nil {
 			return time.Time{}, err
 		}
+	}
+	if err := c.query("SELECT MIN(captured) FROM entry_rows WHERE flow_id = ? AND state = 4", []any{f.id}, take); err != nil {
+		return time.Time{}, err
 	}
 	err := c.query("SELECT MIN(captured) FROM entry_rows WHERE flow_id = ? AND state IN (1, 2)", []any{f.id}, take)
 	if err != nil || least == 0 {
@@ -246,6 +281,9 @@ func (s *Store) Story(ctx context.Context, name string, key lockstep.Key) (event
 		return c.query("SELECT "+columns+", image, prior FROM entry_rows WHERE flow_id = ? AND key = ?", []any{f.id, string(key)}, func(v cells) error {
 			r, now := s.shownRow(v), time.Now()
 			e, err := s.entry(r, now, new(value.Decoder))
+			if err == nil {
+				err = s.operate(c, &e)
+			}
 			if err != nil {
 				return err
 			}

@@ -93,7 +93,7 @@ func TestFailedGroup(t *testing.T) {
 			func() error { return tx.saveLinks(f, &linkWork{save: []*lockstep.Link{link("x"), link("y")}}) },
 			func() error { _, err := tx.lease(f, []int64{3, 4}, time.Minute); return err },
 			func() error {
-				return tx.settle([]closure{{s.leases[before[0].ID], &lockstep.Outcome{Delivery: before[0]}}})
+				return tx.settle([]closure{{lease: s.leases[before[0].ID], o: &lockstep.Outcome{Delivery: before[0]}}})
 			},
 			func() error { _, err := tx.exec("ROLLBACK"); return err }, // as SQLite does itself when a disk fails
 		} {

@@ -213,7 +213,7 @@ func (s *Store) outlook(f *flow, now time.Time) (isReady bool, next time.Time, c
 	free := f.counts[ready]
 	next = f.due
 	for _, l := range f.leased {
-		if l.until.After(now) && !l.parked {
+		if l.until.After(now) && l.in == ready {
 			free--
 		}
 		if l.until.After(now) && (next.IsZero() || l.until.Before(next)) {

@@ -38,7 +38,7 @@ type flow struct {
 	refers   bool // its records were made with others, or some were once
 	referred bool // others were made with its records
 	settled  time.Time
-	counts   [4]int64 // entries by state, as the file has it: a leased entry counts as what it is but for the lease
+	counts   [5]int64 // entries by state, as the file has it: a leased entry counts as what it is but for the lease
 	leased   map[int64]*lease
 	due      time.Time     // not after the earliest delayed entry; zero for none
 	changed  chan struct{} // closed and replaced whenever something may have become ready
@@ -58,7 +58,7 @@ type lease struct {
 	at, until  time.Time
 	first      time.Time // when the oldest change since the lease came; zero for none
 	coalesced  int64     // what the entry's count was at the lease
-	parked     bool      // what came since cannot be read
+	in         int64     // what the file calls the entry's state: ready, but parked where what came since cannot be read
 	doubts     []string  // of the row's prior: what is there for its sake only
 	row        *row      // as it is in the file, but for its image; nil once it was written to. The writer's alone
 }

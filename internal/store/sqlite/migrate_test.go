@@ -39,7 +39,7 @@ func TestMigrateFromVersion1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, back := range []string{"DROP VIEW refers", "DROP VIEW news", "DROP TABLE reference_rows", "DROP TABLE news_rows", "ALTER TABLE entry_rows DROP COLUMN prior", "DELETE FROM schema_versions WHERE version_id > 1"} {
+	for _, back := range []string{"DROP VIEW operations", "DROP TABLE operation_rows", "DROP TABLE hold_rows", "DROP INDEX entry_rows_confirming", "DROP VIEW refers", "DROP VIEW news", "DROP TABLE reference_rows", "DROP TABLE news_rows", "ALTER TABLE entry_rows DROP COLUMN prior", "DELETE FROM schema_versions WHERE version_id > 1"} {
 		if _, err := db.Exec(back); err != nil {
 			t.Fatal(err)
 		}

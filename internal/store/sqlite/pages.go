@@ -211,10 +211,22 @@ func (t *tx) fail(f *flow, failed []lockstep.Outcome) error {
 		return err
 	}
 	images := encodeImages(changes)
-	rows, in := []*row{}, map[*row]bool{}
+	rows, in, accepted, told := []*row{}, map[*row]bool{}, []closure{}, map[int]bool{}
 	for i, o := range outcomes {
 		r := open[keys[i]]
-		if r == nil {
+		if o.Verdict == lockstep.Accept {
+			if told[i] = r != nil; r == nil {
+				r = t.newRow(f, keys[i], paged)
+				open[r.key] = r
+				t.renew(r, &changes[i], images[i], urgent(i))
+			}
+			if r.state == confirming { // nobody can ask about two
+				r.triedAt = t.now
+			} else {
+				accepted = append(accepted, t.acceptPaged(r, o))
+				r.did(step(t.now, o))
+			}
+		} else if r == nil {
 			r = t.newRow(f, keys[i], paged)
 			open[r.key] = r
 			t.renew(r, &changes[i], images[i], urgent(i))
@@ -226,22 +238,50 @@ func (t *tx) fail(f *flow, failed []lockstep.Outcome) error {
 		if o.Tried { // law 5
 			r.triedAt = t.now
 		}
-		r.did(step(t.now, o))
+		if o.Verdict != lockstep.Accept {
+			r.did(step(t.now, o))
+		}
 		if !in[r] {
 			in[r], rows = true, append(rows, r)
 		}
 	}
-	if err := t.save(rows); err != nil || t.s.face(f) == nil {
+	if err := t.save(rows); err != nil {
 		return err
 	}
+	for _, c := range accepted {
+		if err := t.accept(open[c.o.Delivery.Change.Record.Key], c.lease, c.o); err != nil {
+			return err
+		}
+	}
+	if t.s.face(f) == nil {
+		return nil
+	}
 	for i, o := range outcomes {
-		if line, says := priorLine(&o.Delivery.Change); says && o.Tried {
+		if line, says := priorLine(&o.Delivery.Change); says && (o.Tried || told[i]) {
 			if _, err := t.perhaps(open[keys[i]], line); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// acceptPaged puts a record that a page has sent behind its operation. What came meanwhile is newer, and waits, too.
+func (t *tx) acceptPaged(r *row, o *lockstep.Outcome) closure {
+	sent := &lease{at: t.now, generation: r.generation}
+	if !r.fresh {
+		sent.first = r.captured
+		if l := t.s.leases[r.id]; l != nil { // it knows nothing of this
+			if l.generation == r.generation {
+				r.generation++
+			}
+			was := l.in
+			t.set(func() { l.in = confirming }, func() { l.in = was })
+		}
+		sent.generation = 0
+	}
+	r.confirms(sent.generation)
+	return closure{lease: sent, o: o}
 }
 
 // queue takes changes that go by the queue. Where a key is open, the entry knows something newer than the scan: look

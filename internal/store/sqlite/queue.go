@@ -206,6 +206,11 @@ func (t *tx) takeAs(f *flow, open map[lockstep.Key]*row, changes []lockstep.Chan
 			if err := t.overtaken(r); err != nil {
 				return err
 			}
+			if r.state == confirming {
+				if err := t.behind(r); err != nil {
+					return err
+				}
+			}
 		}
 		t.renew(r, &changes[i], images[i], urgent(i))
 		if note != "" {
@@ -228,6 +233,7 @@ func (t *tx) renew(r *row, c *lockstep.Change, image arg, urgency lockstep.Prior
 	r.generation++
 	r.coalesced++
 	r.priority = min(r.priority, urgency)
+	behind := r.state == confirming
 	r.changed, r.attempts, r.notBefore, r.wants, r.state = t.now, 0, time.Time{}, nil, ready
 	r.op, r.hint, r.version, r.at = c.Op, c.Hint, c.Record.Version, ""
 	if !c.Record.At.IsZero() {
@@ -237,17 +243,20 @@ func (t *tx) renew(r *row, c *lockstep.Change, image arg, urgency lockstep.Prior
 	if r.unread {
 		r.state = parked // law 4: it waits for a person, its neighbours go on
 	}
+	if behind {
+		r.state = confirming
+	}
 	if image.kind != argNull { // else the last image stays: it tells where to look (law 5)
 		r.image = image
 	}
 	if l := t.s.leases[r.id]; l != nil && !r.fresh {
-		first, was, unread := l.first, l.parked, r.unread
+		first, was, state := l.first, l.in, r.state
 		t.set(func() {
-			l.parked = unread
+			l.in = state
 			if first.IsZero() {
 				l.first = t.now
 			}
-		}, func() { l.first, l.parked = first, was })
+		}, func() { l.first, l.in = first, was })
 	}
 	t.touch(r.flow, r.key)
 }

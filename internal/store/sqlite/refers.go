@@ -99,6 +99,9 @@ func (s *Store) Open(ctx context.Context, name string, keys []lockstep.Key) ([]*
 	err = s.read(ctx, func(c *conn) error {
 		return c.query("SELECT "+columns+" FROM entry_rows WHERE flow_id = ? AND key IN (SELECT value FROM json_each(?))", []any{f.id, keyList(keys)}, func(v cells) error {
 			e, err := s.entry(s.shownRow(v), now, new(value.Decoder))
+			if err == nil {
+				err = s.operate(c, &e)
+			}
 			for _, i := range at[e.Change.Record.Key] {
 				out[i] = &e
 			}

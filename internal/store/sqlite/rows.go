@@ -14,9 +14,10 @@ const (
 	delayed
 	waiting
 	parked
+	confirming
 )
 
-var stateNames = [...]lockstep.EntryState{lockstep.Ready, lockstep.Delayed, lockstep.Waits, lockstep.Parked}
+var stateNames = [...]lockstep.EntryState{lockstep.Ready, lockstep.Delayed, lockstep.Waits, lockstep.Parked, lockstep.Confirming}
 
 // How an entry came into the queue.
 const (

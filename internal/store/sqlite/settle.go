@@ -16,14 +16,29 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 	}
 	err := s.change(ctx, func(t *tx) error {
 		var closing []closure
+		ended := map[int64]bool{}
 		for i := range outcomes {
 			o := &outcomes[i]
+			if o.Delivery.Operation != nil {
+				if ended[o.Delivery.ID] {
+					continue
+				}
+				ended[o.Delivery.ID] = true
+				c, err := t.ending(o)
+				if err != nil {
+					return err
+				}
+				if c != nil {
+					closing = append(closing, *c)
+				}
+				continue
+			}
 			l := s.leases[o.Delivery.ID]
 			if l == nil || l.generation != o.Delivery.Generation {
 				continue // the lease has gone to another
 			}
 			t.drop(l)
-			closing = append(closing, closure{l, o})
+			closing = append(closing, closure{lease: l, o: o})
 		}
 		return t.settle(closing)
 	})
@@ -50,10 +65,11 @@ func (s *Store) giveBack(ctx context.Context, outcomes []lockstep.Outcome) {
 	})
 }
 
-// closure is a lease with the outcome that closes it.
+// closure is a lease, or an operation, with the outcome that closes it.
 type closure struct {
 	*lease
-	o *lockstep.Outcome
+	o  *lockstep.Outcome
+	op bool
 }
 
 func (t *tx) settle(closing []closure) error {
@@ -137,23 +153,44 @@ func (t *tx) close(closing []closure, rows map[int64]*row) error {
 		}
 		t.touch(r.flow, r.key)
 		other := otherKey(r.flow, c.o.Link)
-		sent := lockstep.Event{At: c.at, Did: "sent", Other: other}
+		sent := []lockstep.Event{{At: c.at, Did: "sent", Other: other}}
+		if c.op {
+			if sent = nil; c.o.Verdict == lockstep.Done {
+				sent = []lockstep.Event{{At: t.now, Did: "confirmed", Other: other}}
+			}
+			if err := t.end(r); err != nil {
+				return err
+			}
+		} else if c.o.Verdict == lockstep.Accept && r.state == confirming { // nobody can ask about two
+			again := *c.o
+			again.Verdict, again.Tried, again.Operation = lockstep.Retry, true, nil
+			c.o = &again
+		}
 		end := step(t.now, c.o)
 		end.Other = other
+		sent = append(sent, end)
 		newer := r.generation > c.generation
 		switch {
+		case c.o.Verdict == lockstep.Accept:
+			r.did(sent...)
+			if err := t.accept(r, c.lease, c.o); err != nil {
+				return err
+			}
+			r.confirms(c.generation)
+			stay = append(stay, r)
+			continue
 		case c.o.Verdict == lockstep.Done && !newer:
 			gone = append(gone, r)
-			story = append(story, told{r, r.story(sent, end)})
+			story = append(story, told{r, r.story(sent...)})
 		case c.o.Verdict == lockstep.Done:
-			story = append(story, told{r, t.split(r, c.lease, sent, end)})
+			story = append(story, told{r, t.split(r, c.lease, sent...)})
 			r.epoch, r.triedAt = t.s.epoch, time.Time{} // nothing of the newer generation was tried yet
 			if err := t.unknow(r); err != nil {
 				return err
 			}
 			stay = append(stay, r)
 		default:
-			r.did(sent, end)
+			r.did(sent...)
 			stay = append(stay, r)
 			if !newer {
 				if err := t.judge(r, c.o); err != nil {
@@ -195,6 +232,9 @@ func (t *tx) doubts(r *row, c closure) error {
 		return nil
 	}
 	r.triedAt = t.now
+	if c.op && r.generation > c.generation { // it was told when it was overtaken
+		return nil
+	}
 	if line, says := priorLine(&c.o.Delivery.Change); says && c.o.Verdict != lockstep.Done {
 		_, err := t.perhaps(r, line)
 		return err
@@ -295,7 +335,7 @@ func (t *tx) settledNow(f *flow) error {
 	return err
 }
 
-var verdicts = [...]string{lockstep.Done: "done", lockstep.Retry: "retry", lockstep.Wait: "waiting", lockstep.Park: "parked"}
+var verdicts = [...]string{lockstep.Done: "done", lockstep.Retry: "retry", lockstep.Wait: "waiting", lockstep.Park: "parked", lockstep.Accept: "accepted"}
 
 // step is an outcome as a line of the story.
 func step(now time.Time, o *lockstep.Outcome) lockstep.Event {
@@ -304,6 +344,9 @@ func step(now time.Time, o *lockstep.Outcome) lockstep.Event {
 		ev.Did, ev.Note = cmp.Or(o.Did, ev.Did), o.Note
 	} else {
 		ev.Note = cmp.Or(o.Note, o.Did)
+	}
+	if o.Operation != nil {
+		ev.Note = o.Operation.Receipt
 	}
 	if o.For != nil {
 		ev.Note = "for " + string(o.For.Key) + " of flow " + o.For.Flow

@@ -32,7 +32,7 @@ func Model(t *testing.T, h Harness) {
 			m.mark()
 			actions := map[string]func(*rapid.T){"": func(*rapid.T) { m.check() }}
 			for name, act := range map[string]func(){"append": m.append, "append moved": m.appendMoved, "hint": m.hint, "keep": m.keep, "lease": m.lease,
-				"settle": m.settle, "settle many": m.settleMany, "sleep": m.sleep, "link": m.link, "mark": m.mark, "page": m.page,
+				"settle": m.settle, "confirm": m.confirm, "settle many": m.settleMany, "sleep": m.sleep, "link": m.link, "mark": m.mark, "page": m.page,
 				"requeue": m.requeue, "discard": m.discard, "reopen": m.reopenAll} {
 				actions[name] = func(rt *rapid.T) { m.rt = rt; time.Sleep(time.Second); act() }
 			}
@@ -61,6 +61,7 @@ type modelEntry struct {
 	wants                    lockstep.Ref
 	captured                 time.Time
 	held                     *modelLease
+	op                       *modelOperation
 }
 
 type modelLease struct {
@@ -101,6 +102,8 @@ func (e *modelEntry) now() lockstep.EntryState {
 	switch {
 	case e.held != nil && e.held.until.After(at):
 		return lockstep.Leased
+	case e.op != nil:
+		return lockstep.Confirming
 	case !e.until.IsZero() && !e.until.After(at):
 		return lockstep.Ready
 	}
@@ -115,6 +118,9 @@ func (m *model) take(key lockstep.Key, what string) *modelEntry {
 		m.open[key] = e
 	} else if e.held != nil && e.held.first.IsZero() {
 		e.held.first = time.Now()
+	}
+	if e.op != nil && e.op.first.IsZero() {
+		e.op.first = time.Now()
 	}
 	e.generation++
 	e.what, e.attempts, e.until, e.state = what, 0, time.Time{}, lockstep.Ready
@@ -239,11 +245,19 @@ func (m *model) settleMany() {
 // outcome draws an outcome for any delivery of the past: most are the last ones, some are stale.
 func (m *model) outcome() lockstep.Outcome {
 	i := len(m.past) - 1 - rapid.IntRange(0, min(5, len(m.past)-1)).Draw(m.rt, "delivery")
-	o := lockstep.Outcome{Delivery: m.past[i], Verdict: lockstep.Verdict(rapid.IntRange(0, 3).Draw(m.rt, "verdict")), Did: "x",
+	return m.outcomeOf(m.past[i])
+}
+
+func (m *model) outcomeOf(d lockstep.Delivery) lockstep.Outcome {
+	o := lockstep.Outcome{Delivery: d, Verdict: lockstep.Verdict(rapid.IntRange(0, 4).Draw(m.rt, "verdict")), Did: "x",
 		Attempt: rapid.Bool().Draw(m.rt, "attempt")}
 	if o.Verdict != lockstep.Done {
 		o.Tried = rapid.Bool().Draw(m.rt, "tried")
 		o.RetryAt = time.Now().Add(time.Duration(rapid.IntRange(1, 100).Draw(m.rt, "in")) * time.Second)
+	}
+	if o.Verdict == lockstep.Accept {
+		o.Tried, o.Operation = false, &lockstep.Operation{Receipt: fmt.Sprint("r", m.steps), At: time.Now(), Holds: []string{string(o.Delivery.Change.Record.Key)}}
+		return o
 	}
 	if o.Verdict == lockstep.Wait {
 		o.For = &lockstep.Ref{Flow: rapid.SampledFrom([]string{"f", "g", "g"}).Draw(m.rt, "flow"), Key: wantedKeys.Draw(m.rt, "wanted")}
@@ -264,8 +278,7 @@ func (m *model) settleAll(outcomes ...lockstep.Outcome) {
 	valid := map[int]*modelEntry{}
 	for i, o := range outcomes {
 		e := m.open[o.Delivery.Change.Record.Key]
-		if e == nil || e.held == nil || e.held.generation != int(o.Delivery.Generation) || m.number(o.Delivery) != e.no ||
-			slices.Contains(slices.Collect(maps.Values(valid)), e) {
+		if e == nil || !e.closedBy(o.Delivery) || m.number(o.Delivery) != e.no || slices.Contains(slices.Collect(maps.Values(valid)), e) {
 			continue
 		}
 		valid[i] = e
@@ -283,6 +296,14 @@ func (m *model) settleAll(outcomes ...lockstep.Outcome) {
 	}
 	m.free()
 	m.ok(m.s.Settle(m.ctx, outcomes...))
+}
+
+// closedBy tells whether an outcome of the delivery counts.
+func (e *modelEntry) closedBy(d lockstep.Delivery) bool {
+	if op := d.Operation; op != nil {
+		return e.op != nil && e.op.generation == int(d.Generation) && e.op.receipt == op.Receipt
+	}
+	return e.held != nil && e.held.generation == int(d.Generation)
 }
 
 // number is the model's number of the entry that a delivery is of: both count from one, in the order of creation, so a
@@ -314,9 +335,21 @@ func (m *model) ids() (out []idNo) {
 
 func (m *model) closeLease(e *modelEntry, o lockstep.Outcome) {
 	l := e.held
-	e.held = nil
+	if o.Delivery.Operation != nil && o.Verdict == lockstep.Accept { // not yet
+		e.op.receipt, e.op.ask = o.Operation.Receipt, o.RetryAt
+		return
+	}
+	if o.Delivery.Operation != nil {
+		l, e.op = &modelLease{generation: e.op.generation, first: e.op.first}, nil
+	} else {
+		e.held = nil
+	}
 	m.touch(e.key)
 	newer := e.generation > l.generation
+	if o.Verdict == lockstep.Accept {
+		e.op, e.until = &modelOperation{generation: l.generation, first: l.first, receipt: o.Operation.Receipt, ask: o.RetryAt}, time.Time{}
+		return
+	}
 	e.tried = e.tried || o.Tried
 	if o.Verdict == lockstep.Done {
 		e.tried = false
@@ -392,7 +425,10 @@ func (m *model) page() {
 			m.touch(key)
 			if rapid.Bool().Draw(m.rt, "fails") {
 				end.Failed = append(end.Failed, lockstep.Outcome{Delivery: lockstep.Delivery{Change: c}, Tried: rapid.Bool().Draw(m.rt, "tried"),
-					Verdict: rapid.SampledFrom([]lockstep.Verdict{lockstep.Retry, lockstep.Park}).Draw(m.rt, "verdict"), RetryAt: time.Now().Add(time.Hour)})
+					Verdict: rapid.SampledFrom([]lockstep.Verdict{lockstep.Retry, lockstep.Park, lockstep.Accept}).Draw(m.rt, "verdict"), RetryAt: time.Now().Add(time.Hour)})
+				if o := &end.Failed[len(end.Failed)-1]; o.Verdict == lockstep.Accept {
+					o.Tried, o.Operation = false, &lockstep.Operation{Receipt: fmt.Sprint("r", m.version), At: time.Now(), Holds: []string{string(key)}}
+				}
 			} else {
 				end.Links = append(end.Links, ab(key, "to "+key))
 			}
@@ -408,6 +444,10 @@ func (m *model) page() {
 	}
 	for _, o := range end.Failed {
 		e := m.take(o.Delivery.Change.Record.Key, "v="+versionOf(o.Delivery.Change))
+		if o.Verdict == lockstep.Accept {
+			e.op = &modelOperation{generation: e.generation, receipt: o.Operation.Receipt, ask: o.RetryAt}
+			continue
+		}
 		e.tried = o.Tried
 		m.judge(e, o)
 	}
@@ -451,7 +491,8 @@ func (m *model) requeue() {
 		if e.what == "unread" {
 			e.what = "hint"
 		}
-		e.state, e.until, e.attempts = lockstep.Ready, time.Time{}, 0
+		e.tried = e.tried || e.op != nil
+		e.state, e.until, e.attempts, e.op = lockstep.Ready, time.Time{}, 0, nil
 	}
 	n, err := m.s.Requeue(m.ctx, id)
 	m.ok(err)
@@ -508,9 +549,14 @@ func (m *model) check() {
 	}
 	st := m.status("f")
 	same(m.bench, st, lockstep.FlowStatus{Ready: count[lockstep.Ready], Delayed: count[lockstep.Delayed], Waiting: count[lockstep.Waits],
-		Leased: count[lockstep.Leased], Parked: count[lockstep.Parked], Links: int64(len(m.links["f"])), Oldest: st.Oldest,
+		Leased: count[lockstep.Leased], Parked: count[lockstep.Parked], Confirming: count[lockstep.Confirming], Accepted: st.Accepted, Links: int64(len(m.links["f"])), Oldest: st.Oldest,
 		LastSettled: st.LastSettled, CapturedUpTo: st.CapturedUpTo})
+	same(m.bench, st.Accepted.IsZero(), count[lockstep.Confirming] == 0)
 	keys := []lockstep.Key{"a", "b", "c", "d"}
+	for i, held := range m.held("a", "b", "c", "d") {
+		e := m.open[keys[i]]
+		same(m.bench, held, e != nil && e.op != nil)
+	}
 	states, err := m.s.Links(m.ctx, "f", keys)
 	m.ok(err)
 	for i, key := range keys {

@@ -49,7 +49,7 @@ type row struct {
 
 // Run checks every row of the contract, each in a bubble of its own, where time is ours.
 func Run(t *testing.T, h Harness) {
-	for _, rows := range [][]row{queueRows, settleRows, waitRows, linkRows, pairRows, pageRows, flightRows, deskRows, crowdRows, referenceRows} {
+	for _, rows := range [][]row{queueRows, settleRows, waitRows, linkRows, pairRows, pageRows, flightRows, deskRows, crowdRows, referenceRows, operationRows} {
 		for _, r := range rows {
 			t.Run(strings.ReplaceAll(r.name, " ", "_"), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

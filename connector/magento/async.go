@@ -91,8 +91,16 @@ type bulkAnswer struct {
 	Items []struct {
 		ID     number `json:"id"`
 		Status string `json:"status"`
-		Error  string `json:"error_message"`
 	} `json:"request_items"`
+}
+
+// refused are the items that Magento did not take.
+func (b *bulkAnswer) refused() map[int]bool {
+	out := map[int]bool{}
+	for _, it := range b.Items {
+		out[int(it.ID)] = it.Status != "" && it.Status != "accepted"
+	}
+	return out
 }
 
 // sendBulk puts the items of one bulk into the queue. A bulk that is refused as a whole was not begun: its halves are
@@ -131,10 +139,7 @@ func (s *System) sendBulk(ctx context.Context, items []bulkItem, results []locks
 
 // accepted answers the items of a bulk that was taken, each by itself.
 func (s *System) accepted(items []bulkItem, got *bulkAnswer, at time.Time, results []lockstep.Result) (single []bulkItem) {
-	refused := map[int]bool{}
-	for _, it := range got.Items {
-		refused[int(it.ID)] = it.Status != "" && it.Status != "accepted"
-	}
+	refused := got.refused()
 	for op, it := range items {
 		if refused[op] {
 			single = append(single, it)

@@ -29,13 +29,14 @@ func (s *System) confirmProducts(ctx context.Context, receipts []string) ([]lock
 	}
 	var through []confirmed
 	for _, uuid := range order {
-		got, err := s.bulkStatus(ctx, uuid)
+		got, err := s.bulkStatus(ctx, uuid, "status")
 		if err != nil && (ctx.Err() != nil || ofSystem(lockstep.FaultOf(err))) {
 			return nil, err
 		}
 		for _, c := range bulks[uuid] {
-			if done, ok := s.judge(c, got, err, results); ok {
-				through = append(through, done)
+			if s.queued.judge(c, got, err, results) {
+				start, _ := parseTime(got.Start)
+				through = append(through, confirmed{c, start})
 			}
 		}
 	}
@@ -57,9 +58,10 @@ type confirmed struct {
 	start time.Time // of its bulk, by Magento's clock
 }
 
-func (s *System) bulkStatus(ctx context.Context, uuid string) (*bulkStatus, error) {
+// bulkStatus asks for the operations of a bulk: their status, or with detailed-status what they answered, too.
+func (s *System) bulkStatus(ctx context.Context, uuid, what string) (*bulkStatus, error) {
 	out := &bulkStatus{}
-	if _, err := s.client.into(ctx, call{name: "bulk status", method: http.MethodGet, path: "V1/bulk/" + uuid + "/status", scope: allViews}, out); err != nil {
+	if _, err := s.client.into(ctx, call{name: "bulk status", method: http.MethodGet, path: "V1/bulk/" + uuid + "/" + what, scope: allViews}, out); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -67,16 +69,15 @@ func (s *System) bulkStatus(ctx context.Context, uuid string) (*bulkStatus, erro
 
 // judge answers an operation that failed or is late, or whose bulk could not be asked for (with asked); true where it
 // says that it is through.
-func (s *System) judge(c confirming, got *bulkStatus, asked error, results []lockstep.Result) (confirmed, bool) {
+func (q *queue) judge(c confirming, got *bulkStatus, asked error, results []lockstep.Result) bool {
 	if lockstep.KindOf(asked) == lockstep.NotFound { // Magento keeps bulks for a while
-		results[c.at] = s.end(c, lockstep.Faultf(lockstep.CodeVersionMoved, "Magento knows nothing of the operation any more"))
-		return confirmed{}, false
+		results[c.at] = q.end(c, lockstep.Faultf(lockstep.CodeVersionMoved, "Magento knows nothing of the operation any more"))
+		return false
 	}
 	op := got.state(c.Op)
 	switch int(op.Status) {
 	case opComplete:
-		start, _ := parseTime(got.Start)
-		return confirmed{c, start}, true
+		return true
 	case opRetry, opFailed, opRejected:
 		err := operationFault(op.Message)
 		if int(op.Status) == opRetry {
@@ -85,28 +86,35 @@ func (s *System) judge(c confirming, got *bulkStatus, asked error, results []loc
 		if c.Gone && lockstep.KindOf(err) == lockstep.NotFound {
 			err = nil
 		}
-		results[c.at] = s.end(c, err)
+		results[c.at] = q.end(c, err)
 	default:
 		results[c.at].Err = asked
-		if time.Since(c.At) > s.conf.asyncDeadline {
-			results[c.at] = s.late(c)
+		if time.Since(c.At) > q.deadline {
+			results[c.at] = q.late(c)
 		}
 	}
-	return confirmed{}, false
+	return false
 }
 
 // late is the end of an operation that stays open: its consumer died, or is that far behind. It may be done some day.
-func (s *System) late(c confirming) lockstep.Result {
-	s.queued.avoid(c.SKU)
-	f := lockstep.Faultf(lockstep.CodeTimeout, "the operation is still open after %s", s.conf.asyncDeadline).Maybe()
+func (q *queue) late(c confirming) lockstep.Result {
+	q.avoid(c.SKU)
+	f := lockstep.Faultf(lockstep.CodeTimeout, "the operation is still open after %s", q.deadline).Maybe()
 	f.Next = "Check that the consumer async.operations.all runs in Magento; the record is looked at and then written by a call of its own."
-	return s.end(c, f)
+	return q.end(c, f)
 }
 
 // end is the answer for an operation that is asked for no more.
-func (s *System) end(c confirming, err error) lockstep.Result {
-	s.queued.ended(c.receipt)
-	return lockstep.Result{Key: lockstep.Key(c.SKU), Err: err}
+func (q *queue) end(c confirming, err error) lockstep.Result {
+	q.ended(c.receipt)
+	return lockstep.Result{Key: c.key(), Err: err}
+}
+
+// lookAgain is the end of an operation that nobody can believe: what it left is looked at, and what is missing goes by
+// a call of its own.
+func (q *queue) lookAgain(c confirming, why string) lockstep.Result {
+	q.avoid(c.SKU)
+	return q.end(c, lockstep.Faultf(lockstep.CodeVersionMoved, "the operation says that it is complete, and %s", why))
 }
 
 // operationFault is what an operation's message means: there is no status beside it.
@@ -158,12 +166,11 @@ func (s *System) readBack(ctx context.Context, through []confirmed, results []lo
 		}
 		switch {
 		case !believed:
-			s.queued.avoid(c.SKU)
-			results[c.at] = s.end(c.confirming, lockstep.Faultf(lockstep.CodeVersionMoved, "the operation says that it is complete, and the product does not show it"))
+			results[c.at] = s.queued.lookAgain(c.confirming, "the product does not show it")
 		case c.More:
-			results[c.at] = s.end(c.confirming, lockstep.Faultf(lockstep.CodeVersionMoved, "the operation is complete, and more is to be sent"))
+			results[c.at] = s.queued.end(c.confirming, lockstep.Faultf(lockstep.CodeVersionMoved, "the operation is complete, and more is to be sent"))
 		default:
-			results[c.at] = s.end(c.confirming, nil)
+			results[c.at] = s.queued.end(c.confirming, nil)
 			results[c.at].Version = p.Updated
 		}
 	}

@@ -23,7 +23,10 @@ type System struct {
 func newSystem(c *conf) *System {
 	s := &System{conf: c, client: newClient(c)}
 	s.shop = newShop(s.client, c)
-	s.queued.deadline, s.images = c.asyncDeadline, newFetcher(c.mediaHosts, c.maxImage)
+	s.images, s.queued.deadline, s.priced = newFetcher(c.mediaHosts, c.maxImage), c.asyncDeadline, map[string]*queue{}
+	for _, name := range []string{basePrices, specialPrices, tierPrices} {
+		s.priced[name] = &queue{deadline: c.asyncDeadline}
+	}
 	s.streams = s.table()
 	return s
 }

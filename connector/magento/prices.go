@@ -28,6 +28,9 @@ func (s *System) priceStream(k *priceKind) *stream {
 		apply: func(ctx context.Context, writes []lockstep.Write) ([]lockstep.Result, error) {
 			return s.applyPrices(ctx, k, writes)
 		},
+		confirm: func(ctx context.Context, receipts []string) ([]lockstep.Result, error) {
+			return s.confirmPrices(ctx, k, receipts)
+		},
 	}
 }
 
@@ -169,6 +172,10 @@ func (s *System) applyPrices(ctx context.Context, k *priceKind, writes []lockste
 		w, row := &writes[i], rows[i]
 		results[i].Key = cmp.Or(w.Key, k.keyOf(&row))
 		have := look[k.fold(&row)]
+		if s.priced[k.stream].busy(row.SKU) {
+			results[i].Err = busyFault()
+			continue
+		}
 		if w.Op == lockstep.Delete {
 			if have != nil {
 				removes = append(removes, priceWrite{i, *have})
@@ -187,6 +194,7 @@ func (s *System) applyPrices(ctx context.Context, k *priceKind, writes []lockste
 			}
 		}
 	}
+	saves = s.queuePrices(ctx, k, saves, writes, results)
 	s.sendPrices(ctx, http.MethodPost, k.path, saves, results)
 	removes = slices.DeleteFunc(removes, func(w priceWrite) bool { return results[w.at].Err != nil })
 	s.removePrices(ctx, k, removes, results, look)

@@ -17,10 +17,21 @@ type receipt struct {
 	// More says that the record is not level yet when this operation is through.
 	More bool `json:"more,omitempty"`
 	Gone bool `json:"gone,omitempty"` // it is a delete
+	// Row is the key of a row of the product, one of so many in the operation.
+	Row  lockstep.Key `json:"row,omitempty"`
+	Rows int          `json:"rows,omitempty"`
+}
+
+// key is that of the record.
+func (r *receipt) key() lockstep.Key {
+	if r.Row != "" {
+		return r.Row
+	}
+	return lockstep.Key(r.SKU)
 }
 
 // mostReceipt bounds the text of a receipt: a bulk's id has 36 letters, a SKU 64.
-const mostReceipt = 600
+const mostReceipt = 1000
 
 func (r receipt) text() string {
 	r.At = r.At.UTC().Truncate(time.Millisecond)
@@ -74,7 +85,8 @@ type bulkStatus struct {
 type operation struct {
 	ID      number `json:"id"`
 	Status  number `json:"status"`
-	Message string `json:"result_message"` // null becomes ""
+	Message string `json:"result_message"`         // null becomes ""
+	Result  string `json:"result_serialized_data"` // likewise
 }
 
 // state is what became of an operation: one that is not listed is still open.

@@ -224,7 +224,8 @@ func notSent(f *lockstep.Fault) error {
 // rowState is what is known of the shop for writing rows.
 type rowState struct {
 	limits rowLimit
-	queued queue
+	queued queue             // of products
+	priced map[string]*queue // of prices, by stream
 	mu     sync.Mutex
 	known  map[string]bool // codes of sources, in small letters
 	tiers  turns           // of the SKUs whose tier prices are written

@@ -294,20 +294,20 @@ func stockDef() lockstep.Stream {
 }
 
 func basePricesDef() lockstep.Stream {
-	return lockstep.Stream{Key: []string{"sku", "store_id"}, FoldKeys: true, DependsOn: []string{productsStream}, Fields: []lockstep.Field{
+	return lockstep.Stream{Key: []string{"sku", "store_id"}, FoldKeys: true, Bulk: true, DependsOn: []string{productsStream}, Fields: []lockstep.Field{
 		field("sku", skuType), field("store_id", intType), field("price", decimalType("price")),
 	}}
 }
 
 func specialPricesDef() lockstep.Stream {
-	return lockstep.Stream{Key: []string{"sku", "store_id", "price_from"}, FoldKeys: true, DependsOn: []string{productsStream}, Fields: []lockstep.Field{
+	return lockstep.Stream{Key: []string{"sku", "store_id", "price_from"}, FoldKeys: true, Bulk: true, DependsOn: []string{productsStream}, Fields: []lockstep.Field{
 		field("sku", skuType), field("store_id", intType), field("price_from", instantType), nullable("price_to", instantType),
 		field("price", decimalType("price")),
 	}}
 }
 
 func tierPricesDef() lockstep.Stream {
-	return lockstep.Stream{Key: []string{"sku", "website_id", "customer_group", "quantity"}, FoldKeys: true, DependsOn: []string{productsStream}, Fields: []lockstep.Field{
+	return lockstep.Stream{Key: []string{"sku", "website_id", "customer_group", "quantity"}, FoldKeys: true, Bulk: true, DependsOn: []string{productsStream}, Fields: []lockstep.Field{
 		field("sku", skuType), field("website_id", intType), field("customer_group", varcharType),
 		field("quantity", value.Type{Kind: value.DecimalType, Precision: 12, Scale: 4}),
 		field("price", decimalType("price")), defaulted("price_type", value.Type{Kind: value.TextType, Length: 16}),

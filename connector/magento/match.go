@@ -26,13 +26,15 @@ func newMatch(by []string, values [][]value.Value) *match {
 }
 
 // tupleText is a tuple as Magento compares it: letters and blanks at the end of texts do not tell it apart. A tuple with
-// a null, or with a list, equals none.
+// a list equals none.
 func tupleText(tuple []value.Value) (string, bool) {
 	parts := make([]string, len(tuple))
 	for i, v := range tuple {
 		switch v.Kind() {
-		case value.KindNull, value.KindList, value.KindObject, value.KindBytes:
+		case value.KindList, value.KindObject, value.KindBytes:
 			return "", false
+		case value.KindNull:
+			parts[i] = "\x00"
 		case value.KindText:
 			parts[i] = strings.ToLower(strings.TrimRight(v.Text(), " "))
 		case value.KindDecimal:
@@ -75,6 +77,10 @@ func (m *match) groups(columns []column) (one [][]filter, each [][][]filter) {
 		tuple := m.values[at[0]]
 		conditions, ok := make([][]filter, len(columns)), true
 		for i, c := range columns {
+			if tuple[i].IsNull() {
+				conditions[i] = []filter{{c.name, isNull, "1"}} // what stands there does not count, but must
+				continue
+			}
 			as := c.text
 			if as == nil {
 				as = searched
@@ -88,7 +94,7 @@ func (m *match) groups(columns []column) (one [][]filter, each [][][]filter) {
 		}
 		switch {
 		case !ok:
-		case len(columns) == 1:
+		case len(columns) == 1 && conditions[0][0].cond == equals:
 			texts = append(texts, conditions[0][0].value)
 		default:
 			each = append(each, conditions)

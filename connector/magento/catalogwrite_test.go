@@ -49,7 +49,9 @@ func (b *writeBench) read(path string) map[string]any {
 func TestCategoriesAreWritten(t *testing.T) {
 	b := newWriteBench(t, sandbox.Options{}, nil)
 	men, _ := b.to(categoriesStream, lockstep.Write{Fields: value.F("parent_id", 2, "name", "Men", "is_active", true, "name_de", "Herren")})
-	at := func(scope string, key lockstep.Key) map[string]any { return b.read(scope + "/V1/categories/" + string(key)) }
+	at := func(scope string, key lockstep.Key) map[string]any {
+		return b.read(scope + "/V1/categories/" + string(key))
+	}
 	if got := at("de", men.Key); got["name"] != "Herren" || got["is_active"] != true {
 		t.Errorf("in German: %v", got)
 	}

@@ -234,4 +234,3 @@ func (a *optionApply) change(ctx context.Context, want *optionWant, have map[str
 	delete(a.labels, want.code)
 	return err
 }
-

@@ -43,5 +43,13 @@ type Type struct {
 	Cuts      bool          // the system cuts a finer time off; otherwise it rounds half away from zero
 	Unordered bool          // ListType: a set
 	Elem      *Type         // ListType: what the items are; nil is AnyType
+	Members   []Member      // ObjectType: all that it has; nil is anything
 	Native    string        // as the system writes it, for people and for drift: "numeric(12,4)"
+}
+
+// Member is what an object has under a name. One that is absent, or null, is its default.
+type Member struct {
+	Name    string
+	Type    Type
+	Default Value
 }

@@ -102,9 +102,7 @@ func coerce(t *value.Type, v value.Value) (w value.Value, changed bool, err erro
 	case value.ListType:
 		return toList(t, v)
 	case value.ObjectType:
-		if v.Kind() != value.KindObject {
-			return v, false, cannot(v, "an object")
-		}
+		return toObject(t, v)
 	}
 	return v, false, nil
 }
@@ -269,48 +267,4 @@ func toDecimal(t *value.Type, v value.Value) (value.Value, bool, error) {
 		return v, false, nil
 	}
 	return value.FromDecimal(d), true, nil
-}
-
-func toList(t *value.Type, v value.Value) (value.Value, bool, error) {
-	if v.Kind() != value.KindList {
-		return v, false, cannot(v, "a list")
-	}
-	_, raw := v.RawText()
-	items, err := itemsOf(v)
-	if err != nil {
-		return v, false, err
-	}
-	if t.Elem == nil || t.Elem.Kind == value.AnyType {
-		return value.List(items...), raw, nil
-	}
-	var out []value.Value
-	if raw {
-		out = append(make([]value.Value, 0, len(items)), items...)
-	}
-	for i, item := range items {
-		w, changed, err := coerce(t.Elem, item)
-		if err != nil {
-			return v, false, fmt.Errorf("item %d: %w", i+1, err)
-		}
-		if changed && out == nil {
-			out = append(make([]value.Value, 0, len(items)), items...)
-		}
-		if out != nil {
-			out[i] = w
-		}
-	}
-	if out == nil {
-		return v, false, nil
-	}
-	return value.List(out...), true, nil
-}
-
-// itemsOf looks inside a list. One that is still JSON text, and turns out to be no JSON, hurts its record alone (law 4).
-func itemsOf(v value.Value) (items []value.Value, err error) {
-	defer func() {
-		if recover() != nil {
-			err = errors.New("the list is not valid JSON")
-		}
-	}()
-	return v.List(), nil
 }

@@ -34,5 +34,9 @@ func portable(t value.Type) value.Type {
 		elem := portable(*t.Elem)
 		t.Elem = &elem
 	}
+	t.Members = slices.Clone(t.Members)
+	for i := range t.Members {
+		t.Members[i].Type = portable(t.Members[i].Type)
+	}
 	return t
 }

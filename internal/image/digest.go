@@ -53,11 +53,15 @@ func (s *Shape) tagged(opt Options) [tagSize]byte {
 
 // appendType writes what of a type decides how a value is coerced and hashed.
 func appendType(b []byte, t *value.Type) []byte {
-	own := *t
-	own.Native, own.Elem = "", nil
-	b = fmt.Appendf(b, "%v", own)
+	b = fmt.Appendf(b, "{%v %v %v %v %v %v %v %v %v %v <nil> }", // as a whole Type was printed before it had members
+		t.Kind, t.Bits, t.Unsigned, t.Length, t.Padded, t.Precision, t.Scale, t.Unit, t.Cuts, t.Unordered)
 	if t.Elem != nil {
 		b = appendType(append(b, '['), t.Elem)
+	}
+	for i := range t.Members {
+		m := &t.Members[i]
+		b = appendType(appendSized(append(b, '{'), tagText, m.Name), &m.Type)
+		b = value.AppendJSON(b, m.Default)
 	}
 	return append(b, ';')
 }
@@ -133,10 +137,19 @@ const (
 	tagList   = 'l'
 	tagSet    = 'u'
 	tagJSON   = 'j'
+	tagObject = 'o' // of declared members, all of them, in their order
 )
 
 // encode appends v, which is coerced to t, in its canonical form.
 func (h *hasher) encode(b []byte, t *value.Type, v value.Value) []byte {
+	if t.Members != nil && v.Kind() == value.KindObject {
+		b = append(b, tagObject)
+		for i := range t.Members {
+			one, _ := v.Object().Get(t.Members[i].Name)
+			b = h.encode(b, &t.Members[i].Type, one)
+		}
+		return b
+	}
 	if t.Kind == value.JSONType || t.Kind == value.ObjectType {
 		return h.appendNode(b, v)
 	}

@@ -71,8 +71,8 @@ func TestProductsByTheQueue(t *testing.T) {
 		sku := fmt.Sprintf("S/%d", i)
 		w := bulkWrite(sku, "name", "Name "+sku, "price", i+1, "name_de", "Der "+sku)
 		if i%5 == 0 {
-			image := value.Object(value.F("hash", hashA, "label", "Front", "position", 1, "roles", value.List(value.Text("image"))))
-			w.Fields = w.Fields.With("images", value.List(image)).With("image_urls", value.Object(value.F(hashA, from+"/"+sku)))
+			image := value.Object(value.F("hash", hashA, "label", "Front", "roles", value.List(value.Text("image"))))
+			w.Fields = w.Fields.With("images", value.List(image)).With("image_urls", value.List(value.Object(value.F("hash", hashA, "url", from+"/"+sku))))
 		}
 		writes = append(writes, w)
 	}

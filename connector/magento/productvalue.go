@@ -180,7 +180,7 @@ func grouped(w *wireProduct) (value.Value, error) {
 	return value.List(out...), nil
 }
 
-var imageNames = value.NewNames("hash", "label", "position", "roles", "disabled")
+var imageNames = value.NewNames("hash", "label", "roles", "disabled")
 
 // images are a product's images in their order; videos are left out.
 func images(w *wireProduct) value.Value {
@@ -197,7 +197,7 @@ func images(w *wireProduct) value.Value {
 		for j, role := range e.roles {
 			roles[j] = value.Text(role)
 		}
-		out[i] = value.Object(imageNames.Fields([]value.Value{value.Text(e.hash), label, value.Int(e.position), value.List(roles...), value.Bool(e.disabled)}))
+		out[i] = value.Object(imageNames.Fields([]value.Value{value.Text(e.hash), label, value.List(roles...), value.Bool(e.disabled)}))
 	}
 	return value.List(out...)
 }

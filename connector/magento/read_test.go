@@ -177,7 +177,7 @@ func TestAProductIsReadWithAllThatBelongsToIt(t *testing.T) {
 		categoriesField, texts("Default Category/Men", "Default Category/Men/Tops//Shirts"), relatedField, texts("c-2", "c,1"), upsellsField, value.List(),
 		"shade", "Red", "stuff", texts("Cotton", "Wool"), "eco", true, "eco_de", true, "note", "<b>hi</b>", "note_de", "<b>hi</b>", "released", date("2026-03-04 00:00:00"), "shown_at", date("2026-03-04 05:06:07"),
 		"msrp_x", dec("9.500000"), "meta_title", value.Null,
-		imagesField, value.List(value.Object(imageNames.Fields([]value.Value{value.Text("abcdef0123"), value.Text("Front"), value.Int(1), texts("image", "thumbnail"), value.Bool(false)})))))
+		imagesField, value.List(value.Object(imageNames.Fields([]value.Value{value.Text("abcdef0123"), value.Text("Front"), texts("image", "thumbnail"), value.Bool(false)})))))
 	if got[2].Version == "" || got[2].At.IsZero() {
 		t.Error("no version")
 	}

@@ -61,11 +61,11 @@ const (
 // productColumns are the fields of products that are the same in all shops, but for their scope.
 func productColumns() []lockstep.Field {
 	skus := listType(value.Type{Kind: value.TextType, Length: 64}, false)
-	links := listType(anyObject, true)
 	typeID := defaulted("type_id", value.Type{Kind: value.TextType, Length: 32})
-	imageURLs := nullable(imageURLsField, anyObject)
+	imageURLs := nullable(imageURLsField, objectsOf(member("hash", textType, value.Null), member("url", textType, value.Null)))
 	imageURLs.WriteOnly = true
-	categoryPlaces := nullable(categoryLinks, links)
+	categoryPlaces := nullable(categoryLinks, objectsOf(member("category_id", intType, value.Null), member("position", intType, value.Int(0))))
+	categoryPlaces.Type.Unordered = true
 	categoryPlaces.WriteOnly = true
 	return []lockstep.Field{
 		field("sku", value.Type{Kind: value.TextType, Length: 64}),
@@ -83,11 +83,26 @@ func productColumns() []lockstep.Field {
 		nullable(configurableField, listType(textType, true)),
 		nullable(childrenField, listType(value.Type{Kind: value.TextType, Length: 64}, true)),
 		nullable(relatedField, skus), nullable(upsellsField, skus), nullable(crosssellsField, skus),
-		nullable(groupedField, anyList),
-		nullable(imagesField, anyList),
+		nullable(groupedField, objectsOf(member("sku", value.Type{Kind: value.TextType, Length: 64}, value.Null), member("qty", value.Type{Kind: value.DecimalType, Precision: 12, Scale: 4}, value.Null))),
+		nullable(imagesField, imagesType()),
 		imageURLs,
 		fixed("id", intType), fixed("created_at", instantType), fixed(updatedField, instantType),
 	}
+}
+
+// imagesType is a product's images: what they are known by, and how each is shown. Their order is that of the list.
+func imagesType() value.Type {
+	return objectsOf(member("hash", textType, value.Null), member("label", varcharType, value.Null),
+		member("roles", listType(textType, true), value.List()), member("disabled", value.Type{Kind: value.BoolType}, value.Bool(false)))
+}
+
+// objectsOf is a list of objects with these members.
+func objectsOf(members ...value.Member) value.Type {
+	return listType(value.Type{Kind: value.ObjectType, Members: members}, false)
+}
+
+func member(name string, t value.Type, byDefault value.Value) value.Member {
+	return value.Member{Name: name, Type: t, Default: byDefault}
 }
 
 // viewColumns are columns of products that are attributes, too, and so may have values of store views.

@@ -6,8 +6,8 @@ import (
 	"github.com/lockstep-sync/lockstep/value"
 )
 
-// readPictures reads the list of images: objects with hash, label, position, roles, disabled. null says nothing of the
-// images, an empty list takes all away.
+// readPictures reads the list of images: objects with hash, label, roles, disabled, in the order in which they are shown. null
+// says nothing of the images, an empty list takes all away.
 func readPictures(into **[]picture, v value.Value) error {
 	if v.IsNull() {
 		return nil
@@ -19,7 +19,7 @@ func readPictures(into **[]picture, v value.Value) error {
 	out := []picture{}
 	for i, item := range list {
 		if item.Kind() != value.KindObject {
-			return fmt.Errorf("a list of objects with hash, label, position, roles and disabled is expected")
+			return fmt.Errorf("a list of objects with hash, label, roles and disabled is expected")
 		}
 		p := picture{position: int64(i)}
 		for name, f := range item.Object().All() {
@@ -43,8 +43,6 @@ func (p *picture) read(name string, v value.Value) (err error) {
 		p.hash = v.Text()
 	case name == "label" && v.Kind() == value.KindText:
 		p.label = v.Text()
-	case name == "position":
-		p.position, err = wholeNumber(v)
 	case name == "disabled" && v.Kind() == value.KindBool:
 		p.disabled = v.Bool()
 	case name == "roles":
@@ -58,18 +56,24 @@ func (p *picture) read(name string, v value.Value) (err error) {
 	return err
 }
 
-// readURLs reads the object that says where the bytes of each hash are.
+// readURLs reads where the bytes of each hash are: a list of objects with hash and url.
 func readURLs(into *map[string]string, v value.Value) error {
 	if v.IsNull() {
 		return nil
 	}
-	if v.Kind() != value.KindObject {
-		return fmt.Errorf("an object of hashes and addresses is expected")
+	list, err := items(v)
+	if err != nil {
+		return err
 	}
 	out := map[string]string{}
-	for hash, url := range v.Object().All() {
-		if url.Kind() == value.KindText {
-			out[hash] = url.Text()
+	for _, item := range list {
+		if item.Kind() != value.KindObject {
+			return fmt.Errorf("a list of objects with hash and url is expected")
+		}
+		hash, _ := item.Object().Get("hash")
+		url, _ := item.Object().Get("url")
+		if hash.Kind() == value.KindText && url.Kind() == value.KindText {
+			out[hash.Text()] = url.Text()
 		}
 	}
 	*into = out

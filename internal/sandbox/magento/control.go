@@ -77,6 +77,13 @@ func verbs() map[string]verb {
 		"rename-category": edit("id, name, view (default all)", "renames a category", func(s *Server, e errand) error { return s.RenameCategory(e.ID, e.View, e.Name) }),
 		"move-category":   edit("id, parent", "moves a category below another", func(s *Server, e errand) error { return s.MoveCategory(e.ID, e.Parent) }),
 		"rename-option":   edit("attribute, id, label", "gives an option another label; no product's updated_at moves", func(s *Server, e errand) error { return s.RenameOption(e.Attribute, e.ID, e.Label) }),
+		"order": {"sku, quantity (default 1)", "places an order of a guest: a reservation, no source's quantity changes", func(s *Server, e errand) (any, error) {
+			id, err := s.Order(e.SKU, max(e.Quantity, 1))
+			return map[string]int{"order": id}, err
+		}},
+		"ship": {"id (of the order)", "ships an order: the source's quantity goes down", func(s *Server, e errand) (any, error) {
+			return s.Rest(http.MethodPost, "/rest/V1/order/"+itoa(e.ID)+"/ship", map[string]any{})
+		}},
 		"rest": {"method, path, body", "carries out any REST request without credentials, faults or log", func(s *Server, e errand) (any, error) {
 			return s.Rest(or(e.Method, http.MethodGet), e.Path, e.Body)
 		}},

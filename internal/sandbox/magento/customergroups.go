@@ -2,11 +2,6 @@ package magento
 
 import "net/http"
 
-// customers are the shop's customers and their groups.
-type customers struct {
-	groups []customerGroup
-}
-
 type customerGroup struct {
 	id   int
 	code string

@@ -117,7 +117,7 @@ func TestControl(t *testing.T) {
 	s := newStall(t, Options{Products: 2})
 	for _, c := range [][2]string{
 		{"rename", `{"sku":"P-1","name":"Other"}`}, {"disable", `{"sku":"P-1"}`}, {"edit", `{"sku":"P-1","view":"de","values":{"name":"Anders"}}`},
-		{"stock", `{"sku":"P-1","quantity":4}`}, {"price", `{"sku":"P-1","price":9.5}`}, {"delete", `{"sku":"P-2"}`},
+		{"stock", `{"sku":"P-1","quantity":4}`}, {"price", `{"sku":"P-1","price":9.5}`}, {"order", `{"sku":"P-1","quantity":2}`}, {"ship", `{"id":1}`}, {"delete", `{"sku":"P-2"}`},
 		{"fail", `{"fault":"slow","next":1}`}, {"slow", `{"for":"1ms"}`}, {"delay", `{"for":"0s"}`}, {"consumer", `{"do":"start"}`}, {"consumer", `{"do":"stop"}`},
 		{"requests", `{"last":1}`}, {"state", `{}`}, {"rest", `{"path":"/rest/V1/store/websites"}`},
 	} {
@@ -126,7 +126,7 @@ func TestControl(t *testing.T) {
 		}
 	}
 	_, _, answer, _ := s.send("GET", "/rest/de/V1/products/P-1?fields=name,status,price,extension_attributes[stock_item[qty]]", "")
-	if answer != `{"name":"Anders","price":9.5,"status":2,"extension_attributes":{"stock_item":{"qty":4}}}` {
+	if answer != `{"name":"Anders","price":9.5,"status":2,"extension_attributes":{"stock_item":{"qty":2}}}` {
 		t.Error(answer)
 	}
 	if s.Has("P-2") {

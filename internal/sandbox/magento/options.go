@@ -8,6 +8,7 @@ type Options struct {
 	Websites []Website   // default: base
 	Groups   []Group     // default: one of the first website
 	Views    []StoreView // default: default and de
+	BaseURL  string      // of the shop's pages and files, as it says of itself; default http://magento.test/
 
 	WebsitePrices bool // catalog/price/scope: prices are each website's own
 	Quirks        Quirks
@@ -79,6 +80,9 @@ func (o *Options) defaults() {
 		}
 	}
 	o.Limits.defaults()
+	if o.BaseURL == "" {
+		o.BaseURL = "http://magento.test/"
+	}
 	if o.User == "" {
 		o.User, o.Password = DefaultUser, DefaultPassword
 	}

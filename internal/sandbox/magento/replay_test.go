@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,9 +42,6 @@ var recordings = [...]string{
 func TestReplay(t *testing.T) {
 	for i, file := range recordings {
 		t.Run(file, func(t *testing.T) {
-			if unfinished[file] && os.Getenv("REPLAY_ALL") == "" {
-				t.Skip("not all of what this file needs is there yet; REPLAY_ALL=1 plays it")
-			}
 			p := newPlayer(t)
 			for _, before := range recordings[:i] {
 				p.play(before, false)

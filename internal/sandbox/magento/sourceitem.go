@@ -169,11 +169,16 @@ func saveSourceItems(c *call) (any, error) {
 		o := e.(object)
 		sku, code, qty, status := o.text("sku"), o.text("source_code"), o.number("quantity"), o.integer("status")
 		c.stock.put(sku, code, qty, status)
-		if p := c.exactly(sku); p != nil && code == defaultSource && c.stock.items[p.id] != nil {
-			c.stock.items[p.id].qty, c.stock.items[p.id].inStock = qty, status == 1 && qty > 0
-		}
+		c.followSource(&sourceItem{sku, code, qty, status})
 	}
 	return []any{}, nil
+}
+
+// followSource lets the legacy stock follow its source.
+func (c *call) followSource(r *sourceItem) {
+	if p := c.exactly(r.sku); p != nil && r.source == defaultSource && c.stock.items[p.id] != nil {
+		c.stock.items[p.id].qty, c.stock.items[p.id].inStock = r.qty, r.status == 1 && r.qty > 0
+	}
 }
 
 func (c *call) checkSourceItem(o object) error {

@@ -3,6 +3,8 @@ package magento
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 )
 
 // stores are the websites, store groups and store views. Id 0 of each is the admin's.
@@ -10,6 +12,7 @@ type stores struct {
 	websites []*website
 	groups   []*group
 	views    []*view
+	baseURL  string // of all of them
 }
 
 type website struct {
@@ -31,6 +34,7 @@ type view struct {
 }
 
 func (s *stores) openStores(o *Options) error {
+	s.baseURL = strings.TrimSuffix(o.BaseURL, "/") + "/"
 	s.websites = []*website{{code: "admin", name: "Admin"}}
 	s.groups = []*group{{code: "default", name: "Default"}}
 	s.views = []*view{{code: "admin", name: "Admin", locale: "en_US", currency: "EUR"}}
@@ -174,14 +178,17 @@ func listWebsites(c *call) (any, error) {
 }
 
 func listConfigs(c *call) (any, error) {
+	asked := inOrder(member2(c.query, "store_codes"))
 	list := []any{}
 	for _, v := range c.views[1:] {
-		const base = "http://magento.test/"
+		if len(asked) > 0 && !slices.Contains(asked, any(v.code)) {
+			continue
+		}
 		o := obj{{"id", v.id}, {"code", v.code}, {"website_id", v.website}, {"locale", v.locale},
-			{"base_currency_code", "EUR"}, {"default_display_currency_code", v.currency}, {"timezone", "UTC"}, {"weight_unit", "kgs"}}
+			{"base_currency_code", "EUR"}, {"default_display_currency_code", v.currency}, {"timezone", "UTC"}, {"weight_unit", "lbs"}}
 		for _, kind := range []string{"base", "secure_base"} {
-			o = append(o, member{kind + "_url", base}, member{kind + "_link_url", base},
-				member{kind + "_static_url", base + "static/"}, member{kind + "_media_url", base + "media/"})
+			o = append(o, member{kind + "_url", c.baseURL}, member{kind + "_link_url", c.baseURL},
+				member{kind + "_static_url", c.baseURL + "static/version1754759768/"}, member{kind + "_media_url", c.baseURL + "media/"})
 		}
 		list = append(list, o)
 	}

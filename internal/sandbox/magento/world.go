@@ -20,6 +20,7 @@ type world struct {
 	urls       urlKeys
 	stock      stock
 	customers  customers
+	orders     orders
 
 	files           files
 	galleryFiles    map[int][]string // by product id, as they were last saved

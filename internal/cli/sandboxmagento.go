@@ -43,6 +43,7 @@ fail, slow, maintenance and consumer let things go wrong, and requests counts wh
 GET /_sandbox/ lists them with what they take.`,
 		example: `  lockstep sandbox magento
   lockstep sandbox magento --products 2000 --views default,de,fr --edit 2/s
+  lockstep sandbox magento --products 0 --catalogue 500
   lockstep sandbox magento --delay 150ms --workers 4 --consumers 2 --consumer-delay 500ms
   lockstep sandbox magento --fail deadlock400:0.05 --fail lost:0.01
   curl -d '{"sku": "P-1", "quantity": 4}' http://127.0.0.1:8092/_sandbox/stock
@@ -53,6 +54,8 @@ GET /_sandbox/ lists them with what they take.`,
 	f.SortFlags = false
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8092", "the `ADDRESS` to listen on")
 	f.IntVar(&o.serve.Products, "products", 100, "`N` products P-1, P-2, … from the start")
+	f.IntVar(&o.serve.Catalogue, "catalogue", 0, "`N` more products of a generated catalogue: categories, options, configurables, pictures, texts in a second view")
+	f.Int64Var(&o.serve.Seed, "seed", 0, "another `NUMBER`, another catalogue")
 	f.StringSliceVar(&o.views, "views", []string{"default", "de"}, "the store views, by their `CODES`; the first is the default one")
 	f.DurationVar(&o.serve.Delay, "delay", 0, "the service time of every request (`DURATION`)")
 	f.IntVar(&o.serve.Workers, "workers", 0, "answer `N` requests at a time, as that many PHP workers do (default all that come)")
@@ -84,8 +87,8 @@ func magentoFaultNames() string {
 // check completes the flags and refuses what cannot be meant. every is the pause between edits, 0 for none.
 func (o *magentoOptions) check() (every time.Duration, err error) {
 	switch {
-	case o.serve.Products < 0 || o.serve.Products > 200_000:
-		return 0, usagef("--products is between 0 and 200000")
+	case o.serve.Products < 0 || o.serve.Products > 200_000 || o.serve.Catalogue < 0 || o.serve.Catalogue > 200_000:
+		return 0, usagef("--products and --catalogue are between 0 and 200000")
 	case o.serve.Workers < 0 || o.serve.Consumers < 0 || o.serve.Consumers > 100:
 		return 0, usagef("--workers and --consumers are no negative numbers, and 100 consumers are enough")
 	case o.serve.ControlAnywhere && o.serve.Control == "":

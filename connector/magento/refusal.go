@@ -102,14 +102,6 @@ func refusalOf(err error) *refusal {
 	return r
 }
 
-// templateOf is the stable key of what Magento said, "" where it said nothing.
-func templateOf(err error) string {
-	if r := refusalOf(err); r != nil {
-		return r.template
-	}
-	return ""
-}
-
 // saidOf tells whether Magento's refusal says a text.
 func saidOf(err error, text string) bool {
 	r := refusalOf(err)

@@ -87,14 +87,6 @@ func (p *places) websiteByID(id int64) *website {
 	return &p.websites[i]
 }
 
-func (p *places) viewByID(id int64) *view {
-	i := slices.IndexFunc(p.views, func(v view) bool { return v.id == id })
-	if i < 0 {
-		return nil
-	}
-	return &p.views[i]
-}
-
 // where are the websites and store views.
 func (s *shop) where(ctx context.Context) (*places, error) {
 	return s.places.get(ctx, placesLife, s.loadPlaces)

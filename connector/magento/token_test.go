@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,20 +33,23 @@ func TestATokenIsRenewedBeforeItEndsAndByOneAlone(t *testing.T) {
 			return jwt(off, off+3600, n), nil
 		})
 		use := func(refused string) string {
-			got := ""
+			got := make([]string, 20)
 			var all sync.WaitGroup
-			for range 20 {
+			for i := range got {
 				all.Go(func() {
 					token, err := s.token(t.Context(), refused)
 					if err != nil {
 						t.Error(err)
 					}
-					got = token
+					got[i] = token
 				})
 				time.Sleep(time.Millisecond)
 			}
 			all.Wait()
-			return got
+			if slices.ContainsFunc(got, func(token string) bool { return token != got[0] }) {
+				t.Error("not all have one token")
+			}
+			return got[0]
 		}
 		first := use("")
 		time.Sleep(50 * time.Minute)

@@ -42,7 +42,7 @@ func main() {
 		runs   = flag.Int("runs", 3, "runs of each case; the table shows medians")
 		binary = flag.String("lockstep", "", "path of the binary; without it only the limits are measured")
 		only   = flag.String("only", "", "measure the cases whose name matches only; the steps they need are run all the same")
-		parts  = flag.String("parts", "tables maria live hooks calls pimcore queue cost", "which parts to measure")
+		parts  = flag.String("parts", "tables maria live hooks calls pimcore magento catalogue queue cost", "which parts to measure")
 		out    = flag.String("out", "", "file for the table: between its marks <!-- bench --> and <!-- /bench -->, else alone; standard output without")
 	)
 	flag.Parse()
@@ -82,6 +82,8 @@ func run(ctx context.Context, b *bench, rows, small, runs int, parts, out string
 		{"live", func() error { return b.live(ctx, max(small, 10_000)) }},
 		{"hooks", func() error { return b.hooks(ctx) }},
 		{"pimcore", func() error { return b.pimcore(ctx) }},
+		{"magento", func() error { return b.magento(ctx) }},
+		{"catalogue", func() error { return b.catalogue(ctx) }},
 		{"queue", func() error { return b.queue(ctx) }},
 		{"calls", func() error { return b.calls(ctx) }},
 		{"cost", func() error { return b.cost(ctx) }},

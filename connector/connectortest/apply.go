@@ -163,6 +163,9 @@ func (b *bench) retried(batch []lockstep.Write) error {
 	for range 50 {
 		var results []lockstep.Result
 		results, err = b.target().Apply(b.Context(), "item", slices.Clone(batch))
+		if err == nil {
+			results = b.settled("item", results)
+		}
 		for _, r := range results {
 			if r.Err != nil {
 				err = r.Err
@@ -257,7 +260,7 @@ func applyAlone(b *bench, stream string, w lockstep.Write) lockstep.Result {
 	if len(results) != 1 {
 		b.Fatalf("Apply answered %d of one write", len(results))
 	}
-	return results[0]
+	return b.settled(stream, results)[0]
 }
 
 // runRefusal applies good and bad writes together, halves what fails as a whole, as the engine does, and looks that
@@ -285,7 +288,7 @@ func deliver(b *bench, stream string, writes []lockstep.Write) []lockstep.Result
 		if len(results) != len(writes) {
 			b.Fatalf("Apply answered %d of %d writes", len(results), len(writes))
 		}
-		return results
+		return b.settled(stream, results)
 	}
 	if len(writes) == 1 {
 		return []lockstep.Result{{Key: writes[0].Key, Err: err}}

@@ -120,6 +120,7 @@ func (b *bench) apply(stream string, writes ...lockstep.Write) []lockstep.Result
 		if len(got) != len(batch) {
 			b.Fatalf("Apply answered %d of %d writes", len(got), len(batch))
 		}
+		got = b.settled(stream, got)
 		for i, r := range got {
 			if r.Err != nil {
 				b.Fatalf("Apply: write %d (%s %q): %v", i, batch[i].Op, batch[i].Key, r.Err)

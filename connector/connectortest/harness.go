@@ -29,6 +29,8 @@ type Harness struct {
 	IfVersion bool
 	// FrozenScan: a stream that changes under a scan ends the scan with a fault.
 	FrozenScan bool
+	// Later makes a place whose stream Item accepts writes and does them later (Confirmer); nil for none.
+	Later func(t *testing.T) Place
 	// NoNull: Put and Apply cannot hold a null that differs from an empty text.
 	NoNull bool
 }
@@ -123,6 +125,9 @@ func Run(t *testing.T, h Harness) {
 		group("Apply", applyTests, when(!h.LoneKey, compositeApplyTests), when(h.ServerKeys, serverKeyTests), when(h.IfVersion, versionTests))
 		group("Find", findTests)
 		group("Types", typeTests)
+	}
+	if h.Later != nil {
+		group("Confirm", confirmTests)
 	}
 	for _, track := range h.Tracks {
 		t.Run("Changes/"+string(track.By), func(t *testing.T) { runTrack(t, h, track) })

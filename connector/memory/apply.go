@@ -79,7 +79,11 @@ func (s *System) applyEach(ctx context.Context, streamName string, writes []lock
 				if err != nil {
 					return err
 				}
-				results[i] = s.answer(st, w, nil)
+				if st.rules.Later != nil && w.Transfer != lockstep.SingleTransfer {
+					results[i] = s.accept(st, w)
+				} else {
+					results[i] = s.answer(st, w, nil)
+				}
 				return nil
 			})
 		}

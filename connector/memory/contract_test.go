@@ -11,7 +11,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	for name, rules := range map[string]memory.Rules{"each": {}, "whole": {Whole: true}} {
+	for name, rules := range map[string]memory.Rules{"each": {}, "whole": {Whole: true}, "later": {Later: slowly}} {
 		t.Run(name, func(t *testing.T) {
 			connectortest.Run(t, connectortest.Harness{
 				Connector: memory.Connector,
@@ -29,6 +29,11 @@ func TestContract(t *testing.T) {
 				Refusals:   refusals(rules),
 				ServerKeys: true,
 				IfVersion:  true,
+				Later: func(t *testing.T) connectortest.Place {
+					sys := memory.New()
+					sys.DefineStream(connectortest.Item(), memory.Rules{Later: slowly})
+					return place(sys)
+				},
 			})
 		})
 	}
@@ -72,4 +77,9 @@ func refusals(base memory.Rules) []connectortest.Refusal {
 			Bad: lockstep.Write{Key: "d", Fields: value.F("id", "d", "note", "7")}, Want: lockstep.CodeReference},
 		{Name: "type", New: with(func(*memory.Rules) {}), Good: good, Bad: item("d", "w", "many"), Want: lockstep.CodeValue},
 	}
+}
+
+// slowly does each operation when it is asked about for the third time, under another receipt by then.
+func slowly(_, asked int) memory.Fate {
+	return []memory.Fate{memory.NotYet, memory.Renew, memory.Do}[min(asked, 3)-1]
 }

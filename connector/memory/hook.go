@@ -9,7 +9,7 @@ import (
 
 // Call is a call that a Hook sees.
 type Call struct {
-	// Name is "Streams", "Create", "Examine", "Scan", "Changes", "Fetch", "Find", "Ack" or "Apply"; and "Write" for
+	// Name is "Streams", "Create", "Examine", "Scan", "Changes", "Fetch", "Find", "Ack", "Confirm" or "Apply"; and "Write" for
 	// each write within an Apply, unless the stream answers as a whole.
 	Name   string
 	Stream string

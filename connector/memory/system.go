@@ -28,11 +28,12 @@ type System struct {
 
 // The interfaces that System keeps.
 var (
-	_ lockstep.Source   = (*System)(nil)
-	_ lockstep.Target   = (*System)(nil)
-	_ lockstep.Acker    = (*System)(nil)
-	_ lockstep.Creator  = (*System)(nil)
-	_ lockstep.Examiner = (*System)(nil)
+	_ lockstep.Source    = (*System)(nil)
+	_ lockstep.Target    = (*System)(nil)
+	_ lockstep.Acker     = (*System)(nil)
+	_ lockstep.Confirmer = (*System)(nil)
+	_ lockstep.Creator   = (*System)(nil)
+	_ lockstep.Examiner  = (*System)(nil)
 )
 
 // Rules are what a stream demands of its records, and how it behaves as a target.
@@ -47,6 +48,8 @@ type Rules struct {
 	RemembersIDs bool
 	// ForgetsAcked: what was acknowledged leaves the change log, and reading from before it is a lost position.
 	ForgetsAcked bool
+	// Later, where set, makes the stream accept writes and do them later.
+	Later Later
 }
 
 type row struct {
@@ -73,6 +76,9 @@ type stream struct {
 	unique map[string]map[string]lockstep.Key // field, value, folded key
 	writes map[lockstep.Key]int               // by folded key, whoever wrote
 	done   map[string]lockstep.Result
+
+	accepted   int
+	operations []*operation // by number; nil is forgotten
 }
 
 // New is an empty system.
@@ -145,6 +151,7 @@ func (s *System) Streams(ctx context.Context) ([]lockstep.Stream, error) {
 			st := s.streams[name]
 			def := st.def
 			def.Fields, def.Key, def.About = st.fields(), slices.Clone(def.Key), int64(len(st.rows))
+			def.Bulk = def.Bulk || st.rules.Later != nil
 			for _, on := range slices.Sorted(maps.Values(st.rules.References)) {
 				if !slices.Contains(def.DependsOn, on) {
 					def.DependsOn = append(slices.Clone(def.DependsOn), on)

@@ -46,6 +46,7 @@ func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
 		}
 		it.out.Run = w.run
 		w.declare(it)
+		w.accept(it)
 		outcomes[i] = *it.out
 	}
 	fault := worst(items)
@@ -53,6 +54,7 @@ func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
 		return 0, nil, fmt.Errorf("settle: %w", err)
 	}
 	w.flow.state.count(outcomes)
+	w.flow.state.acceptedAny(outcomes)
 	w.breakRings(ctx, items)
 	for i := range outcomes {
 		if outcomes[i].Link != nil && outcomes[i].Unlink != nil { // another record's link went: who read it looks again
@@ -79,7 +81,7 @@ func (w *worker) process(ctx context.Context, items []*item) (unlock func(), err
 }
 
 // prepareLeased takes leased items through the stages up to the locks of their target records, which lock takes.
-func (w *worker) prepareLeased(ctx context.Context, items []*item, lock func([]*item, func(*item)) func()) (unlock func(), err error) {
+func (w *worker) prepareLeased(ctx context.Context, items []*item, lock func(context.Context, []*item, func(*item)) func()) (unlock func(), err error) {
 	unlock = func() {}
 	w.refresh(ctx, items)
 	moves := w.flow.state.moves.Load()
@@ -95,7 +97,7 @@ func (w *worker) prepareLeased(ctx context.Context, items []*item, lock func([]*
 			it.target = it.link.End(w.flow.Side.Other()).Key
 		}
 	}
-	unlock = lock(live(items), w.later)
+	unlock = lock(ctx, live(items), w.later)
 	if w.flow.state.moves.Load() != moves { // links were changed between our look at them and the locks
 		if err := w.links(ctx, live(items)); err != nil {
 			return unlock, err
@@ -112,7 +114,11 @@ func (w *worker) prepareLeased(ctx context.Context, items []*item, lock func([]*
 
 // later puts an item off that another writer keeps from being written.
 func (w *worker) later(it *item) {
-	it.out = &lockstep.Outcome{Delivery: it.delivery, Verdict: lockstep.Retry, RetryAt: w.now().Add(50 * time.Millisecond), Did: "another writer has the target record"}
+	pause, why := 50*time.Millisecond, "another writer has the target record"
+	if it.behind > 0 {
+		pause, why = askPause(it.behind), "the target is not done with what it has accepted for this record"
+	}
+	it.out = &lockstep.Outcome{Delivery: it.delivery, Verdict: lockstep.Retry, RetryAt: w.now().Add(pause), Did: why}
 }
 
 // bring takes items whose links and images are known through the rest: compare, look, claim, write. A record that the
@@ -185,19 +191,19 @@ func (w *worker) lookFound(ctx context.Context, items []*item, taken func(*item)
 			ends = append(ends, len(names))
 		}
 	}
-	unlock = w.hold(found, names, ends, taken)
+	unlock = w.hold(ctx, found, names, ends, taken)
 	return unlock, w.claim(ctx, live(items))
 }
 
 // lock takes the locks of the items' target records, of both records where one moves. Items whose record is taken
 // are given to taken.
-func (w *worker) lock(items []*item, taken func(*item)) (unlock func()) {
+func (w *worker) lock(ctx context.Context, items []*item, taken func(*item)) (unlock func()) {
 	names, ends := make([]string, 0, len(items)), make([]int, len(items))
 	for i, it := range items {
 		names = w.lockNames(names, it)
 		ends[i] = len(names)
 	}
-	return w.hold(items, names, ends, taken)
+	return w.hold(ctx, items, names, ends, taken)
 }
 
 // lockNames appends the names of an item's locks.
@@ -213,11 +219,15 @@ func (w *worker) lockNames(names []string, it *item) []string {
 }
 
 // hold takes all locks that are named for each item (law 3): those of the ith end before ends[i].
-func (w *worker) hold(items []*item, names []string, ends []int, taken func(*item)) (unlock func()) {
+func (w *worker) hold(ctx context.Context, items []*item, names []string, ends []int, taken func(*item)) (unlock func()) {
 	got := w.locks.try(names)
+	behind := w.operated(ctx, names)
 	at := 0
 	for i, it := range items {
-		if slices.Contains(got[at:ends[i]], false) {
+		if behind != nil {
+			it.behind = slices.Max(append(behind[at:ends[i]:ends[i]], 0))
+		}
+		if it.behind > 0 || slices.Contains(got[at:ends[i]], false) {
 			taken(it)
 		}
 		at = ends[i]

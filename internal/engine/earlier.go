@@ -49,7 +49,10 @@ func (w *worker) earlier(ctx context.Context, items []*item) (unlock func(), err
 	if len(found) == 0 {
 		return unlock, nil
 	}
-	unlock = w.hold(found, names, ends, func(one *item) { w.later(of[one]) })
+	unlock = w.hold(ctx, found, names, ends, func(one *item) {
+		of[one].behind = one.behind
+		w.later(of[one])
+	})
 	owners, err := w.store.LinksTo(ctx, w.flow.Name, keys)
 	if err != nil {
 		return unlock, fmt.Errorf("links by target: %w", err)

@@ -41,6 +41,7 @@ func New(ctx context.Context, store lockstep.Store, flows []*Flow, opt Options) 
 	for i, f := range flows {
 		e.byName[f.Name] = f
 		defs[i] = f.FlowDef
+		f.state.asks = make(chan struct{}, 1)
 		if f.Held != nil {
 			f.state.stop(f.Held)
 		}

@@ -193,7 +193,7 @@ func (r *fullRun) bringPage(ctx context.Context, p *pageInHand) error {
 		r.judgeEdits(items)
 		items = live(items)
 	}
-	p.unlock = r.lock(items, hint)
+	p.unlock = r.lock(ctx, items, hint)
 	if err := r.claim(ctx, live(items)); err != nil { // under the locks: a delivery may claim the same just now (law 3)
 		return err
 	}
@@ -278,6 +278,9 @@ func (r *fullRun) collect(items []*item, end *lockstep.PageEnd) error {
 	for _, it := range items {
 		o := it.out
 		switch {
+		case it.receipt != "" && o.Verdict == lockstep.Done:
+			r.acceptPaged(it, end)
+			o = it.out
 		case o.Verdict == lockstep.Done && o.Did == "queued":
 			r.row.Counts.Queued++
 			continue
@@ -338,6 +341,7 @@ func (r *fullRun) settle(ctx context.Context, end lockstep.PageEnd) error {
 	clear(r.sighted)
 	r.row.Place, r.sure = end.Run.Place, end.Run.Counts
 	r.flow.state.moves.Add(1)
+	r.flow.state.acceptedAny(end.Failed)
 	r.saved = time.Now()
 	return nil
 }

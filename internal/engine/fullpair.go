@@ -20,7 +20,7 @@ func (r *fullRun) bringPair(ctx context.Context, p *pageInHand, hint func(*item)
 	if len(items) == 0 {
 		return nil
 	}
-	free := r.lock(items, hint)
+	free := r.lock(ctx, items, hint)
 	p.unlock = free
 	if err := r.relink(ctx, live(items), hint); err != nil {
 		return err

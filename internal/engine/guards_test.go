@@ -32,18 +32,18 @@ func TestLocksOfAnItem(t *testing.T) {
 	}
 	moving := newItem(lockstep.Delivery{Change: lockstep.Change{Record: lockstep.Record{Key: "1"}}})
 	moving.link, moving.target, moving.image = lockstep.Link{ID: 1}, "5", value.F("id", 6)
-	unlock := wk.lock([]*item{moving}, func(*item) { t.Error("taken") })
+	unlock := wk.lock(t.Context(), []*item{moving}, func(*item) { t.Error("taken") })
 	if n := taken(f.keyLock("5"), f.keyLock("6")); n != 2 {
 		t.Errorf("a record that moves holds %d of its 2 places", n)
 	}
 	unlock()
 	found := newItem(lockstep.Delivery{Change: lockstep.Change{Record: lockstep.Record{Key: "1"}}})
 	found.target, found.match, found.image = "7", `["n"]`, value.F("id", 7)
-	unlock = wk.lock([]*item{found}, func(*item) { t.Error("taken") })
+	unlock = wk.lock(t.Context(), []*item{found}, func(*item) { t.Error("taken") })
 	other := newItem(lockstep.Delivery{Change: lockstep.Change{Record: lockstep.Record{Key: "2"}}})
 	other.match = `["n"]`
 	put := false
-	wk.lock([]*item{other}, func(*item) { put = true })()
+	wk.lock(t.Context(), []*item{other}, func(*item) { put = true })()
 	if n := taken(f.keyLock("7")); n != 1 || !put {
 		t.Errorf("found by match: %d, %v", n, put)
 	}

@@ -43,6 +43,10 @@ type item struct {
 	since  lockstep.Seq // where it is made from others: its record was read after this mark
 	note   string       // for its story
 
+	receipt string        // of a write that the target has accepted and does later
+	holds   []string      // what nobody else is to write until then
+	behind  time.Duration // for how long an operation has held its target record, 0 where none does
+
 	out *lockstep.Outcome // set once it is closed
 }
 

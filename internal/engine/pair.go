@@ -113,7 +113,7 @@ func (w *worker) processPair(ctx context.Context, items []*item) (unlock func(),
 		}
 		ends[i] = len(names)
 	}
-	unlock = w.hold(held, names, ends, w.later)
+	unlock = w.hold(ctx, held, names, ends, w.later)
 	if err := w.relink(ctx, live(held), w.later); err != nil {
 		return unlock, err
 	}
@@ -121,7 +121,7 @@ func (w *worker) processPair(ctx context.Context, items []*item) (unlock func(),
 	if err := w.mapAll(ctx, live(held)); err != nil {
 		return unlock, err
 	}
-	more, free := w.lockMore(held, names, ends), unlock
+	more, free := w.lockMore(ctx, held, names, ends), unlock
 	found, err := w.bring(ctx, items)
 	return func() { found(); more(); free() }, err
 }
@@ -148,7 +148,7 @@ func (w *worker) echoes(ctx context.Context, items []*item) error {
 }
 
 // lockMore takes the locks of items that only their images tell of, beside those that they hold already.
-func (w *worker) lockMore(items []*item, held []string, ends []int) (unlock func()) {
+func (w *worker) lockMore(ctx context.Context, items []*item, held []string, ends []int) (unlock func()) {
 	var rest []*item
 	var names []string
 	var until []int
@@ -170,7 +170,7 @@ func (w *worker) lockMore(items []*item, held []string, ends []int) (unlock func
 		}
 		rest, until = append(rest, it), append(until, len(names))
 	}
-	return w.hold(rest, names, until, w.later)
+	return w.hold(ctx, rest, names, until, w.later)
 }
 
 // relink looks at the links again under the locks: the flow back saves them, too. An item whose link is another one now

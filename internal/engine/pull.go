@@ -210,9 +210,9 @@ func (w *worker) preparePull(ctx context.Context, items []*item, free map[*item]
 	if err := w.mark(ctx, items); err != nil {
 		return err
 	}
-	_, err := w.prepareLeased(ctx, items, func(items []*item, taken func(*item)) func() {
+	_, err := w.prepareLeased(ctx, items, func(ctx context.Context, items []*item, taken func(*item)) func() {
 		for _, it := range items {
-			free[it] = w.lock([]*item{it}, taken)
+			free[it] = w.lock(ctx, []*item{it}, taken)
 		}
 		return nil
 	})

@@ -97,11 +97,24 @@ func (r *fullRun) declare(it *item, end *lockstep.PageEnd) {
 	if o.Refs != nil {
 		end.Refs = append(end.Refs, lockstep.Refers{Key: it.key(), To: o.Refs})
 	}
-	news := o.News
-	if it.known() && (o.Did == "created" || o.Did == "updated" || o.Did == "deleted") {
-		news |= lockstep.Built
-	}
-	if news != 0 {
+	if news := o.News | told(it); news != 0 {
 		end.News = append(end.News, lockstep.News{Key: it.key(), For: news})
 	}
+}
+
+// told are the news that a page's record is to those that are made from it.
+func told(it *item) lockstep.Use {
+	if o := it.out; it.known() && (o.Did == "created" || o.Did == "updated" || o.Did == "deleted") {
+		return lockstep.Built
+	}
+	return 0
+}
+
+// acceptPaged makes a queue entry of a page's record whose write was accepted: its operation is open.
+func (r *fullRun) acceptPaged(it *item, end *lockstep.PageEnd) {
+	r.worker.declare(it)
+	it.out.News |= told(it)
+	it.out.Run = r.row.ID
+	r.accept(it)
+	end.Failed = append(end.Failed, *it.out)
 }

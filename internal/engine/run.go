@@ -30,6 +30,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		for range f.workers() {
 			delivering.Go(func() { e.deliverLoop(ctx, f, row.ID) })
 		}
+		if f.confirms() {
+			delivering.Go(func() { e.confirmLoop(ctx, f, row.ID) })
+		}
 		if f.To.Pulled {
 			e.worker(f, row.ID).recall(ctx) // before anybody leases, or reads the source
 			delivering.Go(func() { e.pullLoop(ctx, f, row.ID) })

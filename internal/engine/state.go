@@ -15,6 +15,8 @@ type flowState struct {
 	whole atomic.Int64 // when the last that read everything began, in microseconds; 0 is not known
 	apart apart        // its: what the filter leaves out, as sweeps have found it
 
+	asks chan struct{} // something was accepted
+
 	takingUp sync.Mutex // of a pair's side A
 	tookUp   bool
 
@@ -39,6 +41,8 @@ func (s *flowState) count(outcomes []lockstep.Outcome) {
 // tally adds one outcome to counts.
 func tally(c *lockstep.Counts, o *lockstep.Outcome) {
 	switch {
+	case o.Verdict == lockstep.Accept && o.Delivery.Operation == nil:
+		c.Accepted++
 	case o.Verdict == lockstep.Park:
 		c.Failed++
 	case o.Verdict != lockstep.Done:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ func (e *Engine) Sync(ctx context.Context, flows []string, opt SyncOptions) ([]l
 	rows := make([]lockstep.Run, len(flows))
 	errs := make([]error, len(flows))
 	var wg sync.WaitGroup
+	asked := e.askMeanwhile(ctx, flows)
 	for i, name := range flows {
 		wg.Go(func() {
 			if rows[i], errs[i] = e.fill(ctx, name, opt); errs[i] != nil {
@@ -32,8 +34,24 @@ func (e *Engine) Sync(ctx context.Context, flows []string, opt SyncOptions) ([]l
 		})
 	}
 	wg.Wait()
+	asked()
 	drained := e.drain(ctx, flows, rows, opt)
 	return rows, errors.Join(append(errs, drained)...)
+}
+
+// askMeanwhile asks about what targets accept while they are sent more; stop ends it. The drain asks about the rest.
+func (e *Engine) askMeanwhile(ctx context.Context, flows []string) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for _, name := range flows {
+		if f := e.byName[name]; f != nil && f.confirms() {
+			wg.Go(func() { e.confirmLoop(ctx, f, 0) })
+		}
+	}
+	return func() {
+		cancel()
+		wg.Wait()
+	}
 }
 
 // fill is the first half of a sync: a full sync, or the capture of what changed.
@@ -186,13 +204,18 @@ func (e *Engine) drain(ctx context.Context, flows []string, rows []lockstep.Run,
 		active = append(active, f)
 		work, giveUp := context.WithCancel(work)
 		defer giveUp()
-		for range max(1, f.Concurrency) {
+		moved := func() {
+			mu.Lock()
+			defer mu.Unlock()
+			progress = time.Now()
+		}
+		loops := slices.Repeat([]func(context.Context, *Flow, int64, func()) error{e.drainLoop}, max(1, f.Concurrency))
+		if f.confirms() {
+			loops = append(loops, e.confirmUntil)
+		}
+		for _, loop := range loops {
 			wg.Go(func() {
-				err := e.drainLoop(work, f, rows[i].ID, func() {
-					mu.Lock()
-					defer mu.Unlock()
-					progress = time.Now()
-				})
+				err := loop(work, f, rows[i].ID, moved)
 				if err != nil {
 					mu.Lock()
 					defer mu.Unlock()
@@ -270,7 +293,7 @@ func (e *Engine) untilIdle(ctx context.Context, flows []*Flow, opt SyncOptions, 
 			if err != nil {
 				return fmt.Errorf("status: %w", err)
 			}
-			busy = busy || s.Ready+s.Leased+s.Spreading > 0
+			busy = busy || s.Ready+s.Leased+s.Spreading+s.Confirming > 0
 			later = later || s.Delayed+s.Waiting > 0
 			if opt.Observe != nil {
 				opt.Observe(Progress{Flow: f.Name, Kind: lockstep.DeltaRun, Phase: "deliver", Counts: f.state.snapshot(), Total: s.Ready + s.Leased})
@@ -308,6 +331,7 @@ func plus(a, b lockstep.Counts) lockstep.Counts {
 	a.Level += b.Level
 	a.Filtered += b.Filtered
 	a.Failed += b.Failed
+	a.Accepted += b.Accepted
 	return a
 }
 
@@ -318,5 +342,6 @@ func minus(a, b lockstep.Counts) lockstep.Counts {
 	a.Level -= b.Level
 	a.Filtered -= b.Filtered
 	a.Failed -= b.Failed
+	a.Accepted -= b.Accepted
 	return a
 }

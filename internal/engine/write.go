@@ -101,6 +101,14 @@ func (w *worker) answer(it *item, res lockstep.Result) {
 		w.refused(it, res.Err)
 		return
 	}
+	if res.Receipt != "" {
+		if !w.flow.confirms() {
+			w.fail(it, lockstep.Faultf(lockstep.CodeInvariant, "the target does the write later, and cannot be asked about it").Maybe())
+			return
+		}
+		w.accepted(it, res.Receipt)
+		defer w.holdsTarget(it)
+	}
 	if it.op == lockstep.Delete {
 		if w.flow.OnDelete == DisableRecord {
 			w.left(it, "disabled")
@@ -119,7 +127,7 @@ func (w *worker) answer(it *item, res lockstep.Result) {
 	} else if to, moved := w.moved(it); moved {
 		it.target = to
 	}
-	if it.target == "" {
+	if it.target == "" && it.receipt == "" {
 		w.fail(it, lockstep.Faultf(lockstep.CodeInvariant, "the target chose a key and did not tell it").Maybe())
 		return
 	}

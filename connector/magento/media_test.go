@@ -223,6 +223,12 @@ func TestTheSameBytesTwice(t *testing.T) {
 	if err := b.level(t.Context(), same, pic(hashB, "b", 1, "image")); err != nil {
 		t.Fatal(err)
 	}
+	writes := b.shop.writes()
+	came := slices.IndexFunc(writes, func(w string) bool { return strings.HasPrefix(w, "POST ") })
+	went := slices.IndexFunc(writes, func(w string) bool { return strings.HasPrefix(w, "DELETE ") })
+	if went < 0 || came < went {
+		t.Errorf("%v", writes)
+	}
 	if got := b.images(allViews); len(got) != 1 || got[0].hash != hashB || got[0].label != "b" || !slices.Equal(got[0].roles, []string{"image"}) {
 		t.Errorf("%+v", got)
 	}

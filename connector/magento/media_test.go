@@ -140,8 +140,8 @@ func TestAGalleryIsBroughtLevel(t *testing.T) {
 	}
 	off := pic(hashB, "The back", 1, all...)
 	off.disabled = true
-	if w := b.must(off, pic(hashA, "Front", 1)); len(w) != 1 {
-		t.Errorf("not shown: %v", w)
+	if w := b.must(off, pic(hashA, "Front", 1)); len(w) != 2 {
+		t.Errorf("not shown, and first: %v", w)
 	}
 	b.must(pic(hashA, "Front", 1)) // the one with the roles goes
 	b.must()

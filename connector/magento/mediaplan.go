@@ -12,7 +12,7 @@ import (
 type picture struct {
 	hash     string // what it is known by: part of its file's name, or for a foreign one its file
 	label    string
-	position int64
+	position int64    // of one that is there; of a wanted one planGallery gives it
 	roles    []string // in the order of roleOrder
 	disabled bool
 }
@@ -168,6 +168,9 @@ func planGallery(want []picture, have []entry) galleryPlan {
 	used := make([]bool, len(have))
 	for i := range want {
 		kept[i] = slices.IndexFunc(have, func(e entry) bool { return e.hash == want[i].hash })
+	}
+	want = placed(want, have, kept)
+	for i := range want {
 		if kept[i] < 0 {
 			p.uploads = append(p.uploads, want[i])
 		} else {
@@ -195,6 +198,22 @@ func planGallery(want []picture, have []entry) galleryPlan {
 		}
 	}
 	return p
+}
+
+// placed gives the wanted images positions, in the order of the list. Those that are there keep theirs where the order
+// allows it: each change is a whole save in Magento.
+func placed(want []picture, have []entry, kept []int) []picture {
+	want = slices.Clone(want)
+	last := int64(-1)
+	for i, at := range kept {
+		if at >= 0 && have[at].position > last {
+			last = have[at].position
+		} else {
+			last = max(last+1, 1)
+		}
+		want[i].position = last
+	}
+	return want
 }
 
 func gainsRole(have, want *picture) bool {

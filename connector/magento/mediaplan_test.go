@@ -12,6 +12,7 @@ const (
 	sumA  = "0123456789ab"
 	hashA = "aaaaaaaaaaaa"
 	hashB = "bbbbbbbbbbbb"
+	hashC = "cccccccccccc"
 )
 
 func TestAFileNameCarriesItsHashAndFits(t *testing.T) {
@@ -65,6 +66,16 @@ func TestWhatAGalleryNeeds(t *testing.T) {
 			want: []picture{pic(hashA, "a", 1, all...)},
 			have: []entry{have(9, pic(hashA, "a", 1, all...)), have(4, pic(hashA, "a", 1))},
 			plan: galleryPlan{updates: []entry{have(4, pic(hashA, "a", 1, all...))}, removals: []entry{have(9, pic(hashA, "a", 1))}},
+		},
+		"the second of three goes, and the others stay where they are": {
+			want: []picture{pic(hashA, "a", 0, all...), pic(hashC, "c", 0)},
+			have: []entry{have(4, pic(hashA, "a", 1, all...)), have(5, pic(hashB, "b", 2)), have(6, pic(hashC, "c", 3))},
+			plan: galleryPlan{removals: []entry{have(5, pic(hashB, "b", 2))}},
+		},
+		"another order": {
+			want: []picture{pic(hashB, "b", 0), pic(hashA, "a", 0, all...)},
+			have: []entry{have(4, pic(hashA, "a", 1, all...)), have(5, pic(hashB, "b", 2))},
+			plan: galleryPlan{updates: []entry{have(4, pic(hashA, "a", 3, all...))}},
 		},
 		"none is wanted": {
 			have: []entry{have(4, pic("/r/e/red.png", "a", 1, all...))},

@@ -61,7 +61,7 @@ func TestSandboxPimcore(t *testing.T) {
 // The configuration that the Magento stand-in prints reads it, and an edit follows.
 func TestSandboxMagento(t *testing.T) {
 	dir := t.TempDir()
-	cmd := exec.Command(filepath.Join(binary(t), "lockstep"), "sandbox", "magento", "--listen", "127.0.0.1:0", "--products", "20", "--json")
+	cmd := exec.Command(filepath.Join(binary(t), "lockstep"), "sandbox", "magento", "--listen", "127.0.0.1:0", "--products", "9", "--catalogue", "20", "--json")
 	cmd.Dir = dir
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {

@@ -61,6 +61,7 @@ GET /_sandbox/ lists them with what they take.`,
 	f.IntVar(&o.serve.Workers, "workers", 0, "answer `N` requests at a time, as that many PHP workers do (default all that come)")
 	f.IntVar(&o.serve.Consumers, "consumers", 1, "`N` consumers of the asynchronous queue; with several, operations overtake each other")
 	f.DurationVar(&o.serve.ConsumerDelay, "consumer-delay", 200*time.Millisecond, "wait a `DURATION` before each operation")
+	f.DurationVar(&o.serve.ConsumerRestart, "consumer-restart", time.Minute, "start another consumer a `DURATION` after one has died; 0: none")
 	f.BoolVar(&o.serve.Shuffle, "shuffle", false, "consumers take any operation, not the oldest")
 	f.BoolVar(&o.serve.Bearer, "bearer", false, "take the integration's token without a signature")
 	f.BoolVar(&o.serve.TwoFactor, "two-factor", false, "ask the Admin for a second factor: a password alone gives no token")
@@ -135,6 +136,8 @@ func (t *tool) serveMagento(ctx context.Context, o magentoOptions) error {
 		return lockstep.NewFault(lockstep.CodeUnavailable, err)
 	}
 	defer listener.Close()
+	base := "http://" + listener.Addr().String()
+	o.serve.BaseURL = base
 	s, err := magento.New(o.serve)
 	if err != nil {
 		return err
@@ -155,7 +158,7 @@ func (t *tool) serveMagento(ctx context.Context, o magentoOptions) error {
 		t.editEvery(editing, every, s.RandomEdits)
 	}()
 	t.hushed.Store(true)
-	err = t.tellMagento(o, s, "http://"+listener.Addr().String())
+	err = t.tellMagento(o, s, base)
 	if err == nil {
 		select {
 		case <-ctx.Done():
@@ -206,7 +209,9 @@ func (t *tool) tellMagento(o magentoOptions, s *magento.Server, base string) err
 	t.put("                      Admin  %s / %s", magento.DefaultUser, magento.DefaultPassword)
 	t.put("                      holds  %d products; store views %s", len(s.SKUs()), strings.Join(o.views, ", "))
 	t.say("\nA lockstep.yaml to begin with:\n\n%s", shifted(snippet))
-	t.say("Edit it:  curl -d '{\"sku\": \"P-1\", \"values\": {\"price\": 9.5}}' %s/_sandbox/edit", base)
+	if skus := s.SKUs(); len(skus) > 0 {
+		t.say("Edit it:  curl -d '{\"sku\": %q, \"values\": {\"price\": 9.5}}' %s/_sandbox/edit", skus[0], base)
+	}
 	t.say("          curl %s/_sandbox/    # all that can be done\n\nCtrl-C ends it.", base)
 	return nil
 }

@@ -39,8 +39,10 @@ func TestDice(t *testing.T) {
 		t.Error("nothing is wrong, and yet")
 	}
 	d.Next("a", 2)
-	if !d.Due("a") || !d.Due("a") || d.Due("a") || d.Due("b") {
-		t.Error("not the next two")
+	for i, want := range []bool{true, true, false} {
+		if d.Due("a") != want || d.Due("b") {
+			t.Errorf("the next two: not so at %d", i)
+		}
 	}
 	d.Share("b", 0.5)
 	n := 0

@@ -67,6 +67,18 @@ func TestAConsumerDies(t *testing.T) {
 	}
 }
 
+// Where a cron job looks after consumers, what is behind a poisoned body waits only so long.
+func TestAConsumerIsRestarted(t *testing.T) {
+	s := newStall(t, Options{Products: 2, Consumers: 1, ConsumerRestart: time.Millisecond})
+	uuid := s.submit("PUT", "/rest/all/async/bulk/V1/products/bySku", `[{"sku":"P-2","product":{"price":78}},{"sku":"P-1","product":{"sku":"P-1","price":79}}]`)
+	s.Drain()
+	s.background.Wait()
+	s.Drain()
+	if got := s.statuses(uuid); got != "41" {
+		t.Error(got)
+	}
+}
+
 // A killed consumer has done its work and not said so: with a broker it is done again.
 func TestAKilledConsumer(t *testing.T) {
 	s := newStall(t, Options{Broker: true})

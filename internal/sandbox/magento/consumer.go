@@ -170,9 +170,24 @@ func (s *Server) consume() {
 			out = &done
 		}
 		if !q.settle(o, *out) {
+			s.restart()
 			return
 		}
 	}
+}
+
+// restart is the cron job that looks whether consumers run.
+func (s *Server) restart() {
+	wait := s.conf().ConsumerRestart
+	if wait <= 0 || s.life.Err() != nil {
+		return
+	}
+	s.background.Go(func() {
+		pause(s.life, wait)
+		if s.life.Err() == nil {
+			s.StartConsumers(1)
+		}
+	})
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -34,10 +34,11 @@ type Options struct {
 	Control         string // token of /_sandbox/; empty: loopback only, no token
 	ControlAnywhere bool   // take control requests of other hosts, too (needs Control)
 
-	Consumers     int           // of the asynchronous queue, from the start; with several, operations overtake each other
-	ConsumerDelay time.Duration // before each operation
-	Shuffle       bool          // consumers take any operation, not the oldest
-	Broker        bool          // a message broker: what a dead consumer had in hand comes again when one starts
+	Consumers       int           // of the asynchronous queue, from the start; with several, operations overtake each other
+	ConsumerDelay   time.Duration // before each operation
+	ConsumerRestart time.Duration // after which another starts for one that died; 0: none does
+	Shuffle         bool          // consumers take any operation, not the oldest
+	Broker          bool          // a message broker: what a dead consumer had in hand comes again when one starts
 }
 
 // InputLimits are the settings below webapi/validation.

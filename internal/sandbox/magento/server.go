@@ -55,8 +55,8 @@ func New(o Options) (*Server, error) {
 // Close ends what the stand-in runs beside its requests.
 func (s *Server) Close() error {
 	s.end()
-	s.StopConsumers()
 	s.background.Wait()
+	s.StopConsumers()
 	return nil
 }
 

@@ -37,6 +37,7 @@ type Type struct {
 	Unsigned  bool          // IntType
 	Length    int           // TextType in characters, BytesType in bytes; 0 is unbounded
 	Padded    bool          // TextType: trailing blanks do not count (CHAR(n))
+	Folded    bool          // TextType: letter case does not count (a choice by its label)
 	Precision int           // DecimalType: digits in all; 0 is unbounded, and Scale is then free
 	Scale     int           // DecimalType: digits after the point
 	Unit      time.Duration // WallType, InstantType, ClockType: the smallest step kept; 0 is a nanosecond

@@ -207,9 +207,10 @@ func (a *attribute) typeOf() (value.Type, bool) {
 	text := value.Type{Kind: value.TextType, Native: native}
 	switch a.input {
 	case "select", "swatch_visual", "swatch_text":
+		text.Folded = true // options are found by their labels, whatever the case
 		return text, true
 	case "multiselect":
-		return value.Type{Kind: value.ListType, Elem: &value.Type{Kind: value.TextType}, Unordered: true, Native: native}, true
+		return value.Type{Kind: value.ListType, Elem: &value.Type{Kind: value.TextType, Folded: true}, Unordered: true, Native: native}, true
 	case "boolean":
 		return value.Type{Kind: value.BoolType, Native: native}, true
 	case "date":

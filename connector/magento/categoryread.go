@@ -11,7 +11,9 @@ import (
 )
 
 func (s *System) categories() *entity {
-	return &entity{client: s.client, conf: s.conf, name: "categories", path: categoryPath, key: numberColumn, plan: s.planCategories, columns: s.categoryColumn}
+	return &entity{client: s.client, conf: s.conf, name: "categories", path: categoryPath, key: numberColumn, plan: s.planCategories, columns: s.categoryColumn,
+		only: [][]filter{{{"level", greater, "1"}}}, // the tree's root and those of the stores are furniture: they are named as parents, and fetched
+	}
 }
 
 // wireCategoryRecord is a category as Magento gives it.

@@ -21,6 +21,7 @@ type entity struct {
 	plan   func(ctx context.Context, r *reading) (*plan, error)
 	// columns are what fields are searched by; a field that is not there cannot be.
 	columns func(ctx context.Context, r *reading, by string) (column, error)
+	only    [][]filter // what a scan reads; nil is everything
 }
 
 const numberColumn = "entity_id"
@@ -133,7 +134,7 @@ func (e *entity) scan(ctx context.Context, r *reading, from lockstep.Position, l
 		return lockstep.Page{}, wrongPlace()
 	}
 	rows, got, err := e.pageOf(ctx, p, search{
-		groups: [][]filter{{{numberColumn, greater, number(at.ID).text()}}}, sort: []string{numberColumn}, size: rowsOf(e.conf, l),
+		groups: append([][]filter{{{numberColumn, greater, number(at.ID).text()}}}, e.only...), sort: []string{numberColumn}, size: rowsOf(e.conf, l),
 	})
 	if err != nil {
 		return lockstep.Page{}, err

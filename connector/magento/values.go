@@ -54,16 +54,16 @@ func (a *attribute) read(raw json.RawMessage) (value.Value, error) {
 	return value.Text(string(text)), nil
 }
 
-// readMany makes the list of labels of a multiselect: "4,5", or a list.
+// readMany makes the list of labels of a multiselect: "4,5", or a list. Where there is nothing it is empty.
 func (a *attribute) readMany(raw json.RawMessage) (value.Value, error) {
 	var text loose
 	var ids []string
 	if len(raw) == 0 {
-		return value.Null, nil
+		return value.List(), nil
 	}
 	if json.Unmarshal(raw, &text) == nil {
 		if text == "" {
-			return value.Null, nil
+			return value.List(), nil
 		}
 		ids = strings.Split(string(text), ",")
 	} else {
@@ -80,9 +80,6 @@ func (a *attribute) readMany(raw json.RawMessage) (value.Value, error) {
 		if label, known := a.byValue[strings.TrimSpace(id)]; known {
 			labels = append(labels, value.Text(label))
 		}
-	}
-	if len(labels) == 0 {
-		return value.Null, nil
 	}
 	return value.List(labels...), nil
 }

@@ -66,7 +66,7 @@ func (s *Shape) compare(ours, theirs value.Fields, report func(Difference) bool)
 
 // equal compares by the canonical encoding, so that Diff and Digest cannot disagree.
 func (h *hasher) equal(t *value.Type, a, b value.Value) bool {
-	if a.Kind() == value.KindText && b.Kind() == value.KindText && t.Kind != value.JSONType {
+	if a.Kind() == value.KindText && b.Kind() == value.KindText && t.Kind != value.JSONType && !t.Folded {
 		return a.Text() == b.Text()
 	}
 	if x, ok := a.RawText(); ok {

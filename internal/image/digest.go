@@ -55,6 +55,9 @@ func (s *Shape) tagged(opt Options) [tagSize]byte {
 func appendType(b []byte, t *value.Type) []byte {
 	b = fmt.Appendf(b, "{%v %v %v %v %v %v %v %v %v %v <nil> }", // as a whole Type was printed before it had members
 		t.Kind, t.Bits, t.Unsigned, t.Length, t.Padded, t.Precision, t.Scale, t.Unit, t.Cuts, t.Unordered)
+	if t.Folded {
+		b = append(b, '~')
+	}
 	if t.Elem != nil {
 		b = appendType(append(b, '['), t.Elem)
 	}
@@ -168,6 +171,9 @@ func (h *hasher) encode(b []byte, t *value.Type, v value.Value) []byte {
 	case value.KindFloat:
 		return h.appendFloat(b, t, v.Float())
 	case value.KindText:
+		if t.Folded {
+			return appendSized(b, tagText, lower(v.Text()))
+		}
 		return appendSized(b, tagText, v.Text())
 	case value.KindBytes:
 		return appendSized(b, tagBytes, v.Bytes())

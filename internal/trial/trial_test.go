@@ -144,6 +144,21 @@ func level(t *testing.T, h *app.House) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tellParked(t, h)
+}
+
+// tellParked logs the first entries that are parked, and why.
+func tellParked(t *testing.T, h *app.House) {
+	t.Helper()
+	err := h.Do(context.Background(), app.Request{Do: app.DoParked, Max: 3}, func(e app.Event) error {
+		if e.Entry != nil {
+			t.Logf("parked: %+v %+v", e.Entry.Key, e.Entry.Fault)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func openDB(t *testing.T, driver, dsn string) *sql.DB {

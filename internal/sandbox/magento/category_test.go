@@ -76,3 +76,17 @@ func TestAProductAndACategoryShareTheirURLKeys(t *testing.T) {
 		t.Errorf("product: %v", got)
 	}
 }
+
+// Some releases make all of a view's values its own with any save there.
+func TestViewsOfCategoriesFreezeWhereTheyAreSaidTo(t *testing.T) {
+	for _, freeze := range []bool{false, true} {
+		srv := shop(t, Options{Open: true, Quirks: Quirks{FreezeViews: freeze}})
+		ask(t, srv, "POST", "/rest/all/V1/categories", `{"category":{"name":"Lamps","parent_id":2,"is_active":true}}`)
+		ask(t, srv, "PUT", "/rest/de/V1/categories/3", `{"category":{"custom_attributes":[{"attribute_code":"description","value":"d"}]}}`)
+		ask(t, srv, "PUT", "/rest/all/V1/categories/3", `{"category":{"name":"Lights"}}`)
+		want := map[bool]string{false: "Lights", true: "Lamps"}[freeze]
+		if _, got := ask(t, srv, "GET", "/rest/de/V1/categories/3", ""); got["name"] != want {
+			t.Errorf("freeze %v: %v, want %s", freeze, got["name"], want)
+		}
+	}
+}

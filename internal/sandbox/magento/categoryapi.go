@@ -100,12 +100,25 @@ func saveCategory(c *call) (any, error) {
 		if c.categoryTaken(&draft) {
 			return nil, urlKeyExists()
 		}
+		if c.quirks.FreezeViews && c.store != 0 {
+			c.freezeCategory(&draft)
+		}
 		draft.updated = c.stamp()
 		*cat = draft
 		c.claimCategories(cat)
 		return c.categoryView(cat), nil
 	}
 	return c.createCategory(in)
+}
+
+// freezeCategory makes what a view inherits its own.
+func (c *call) freezeCategory(cat *category) {
+	for _, v := range slices.Clone(cat.values) {
+		if v.store == 0 {
+			inherited, _ := cat.values.at(v.attribute, c.store)
+			c.write(&cat.values, c.attributes.byID[v.attribute], c.store, inherited)
+		}
+	}
 }
 
 func (c *call) createCategory(in object) (any, error) {

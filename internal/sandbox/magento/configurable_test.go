@@ -66,3 +66,22 @@ func TestAnOptionsLabelIsFoundWithoutRegardToCase(t *testing.T) {
 		t.Errorf("what a PUT leaves away is gone: %v", got)
 	}
 }
+
+// An attribute that is sent with its options as they are listed loses their labels of the store views.
+func TestAnAttributeSentWithItsOptionsLosesTheirLabels(t *testing.T) {
+	srv := shop(t, Options{Open: true})
+	const shade = `{"attribute":{"attribute_id":%d,"attribute_code":"shade","frontend_input":"select","default_frontend_label":"Shade"%s}}`
+	ask(t, srv, "POST", "/rest/V1/products/attributes", fmt.Sprintf(shade, 0, ""))
+	ask(t, srv, "POST", "/rest/V1/products/attributes/shade/options", `{"option":{"label":"Red","store_labels":[{"store_id":2,"label":"Rot"}]}}`)
+	for _, c := range []struct{ sent, want string }{{"", "Rot"}, {`,"options":[{"label":" ","value":""},{"label":"Red","value":"4"}]`, "Red"}} {
+		if code, got := ask(t, srv, "PUT", "/rest/V1/products/attributes/shade", fmt.Sprintf(shade, 137, c.sent)); code != 200 {
+			t.Fatalf("%d %v", code, got)
+		}
+		if _, got := ask(t, srv, "GET", "/rest/de/V1/products/attributes/shade/options", ""); fmt.Sprint(got[""]) != "[map[label:  value:] map[label:"+c.want+" value:4]]" {
+			t.Errorf("%q: %v", c.sent, got)
+		}
+	}
+	if code, _ := ask(t, srv, "PUT", "/rest/V1/products/attributes/shade", fmt.Sprintf(shade, 0, "")); code != 400 {
+		t.Errorf("a PUT without attribute_id is a new attribute, whose code is taken: %d", code)
+	}
+}

@@ -52,7 +52,7 @@ type InputLimits struct {
 // Quirks are faults that some releases have and 2.4.7 has not.
 type Quirks struct {
 	RepeatLastPage bool // a page past the end is the last one again
-	FreezeViews    bool // up to 2.4.2: a save at a store view makes all values the view's own, and none inherits any more
+	FreezeViews    bool // up to 2.4.2 (categories: reported of later ones): a save at a store view makes all values the view's own
 }
 
 // Website is a website; ids are counted from 1.

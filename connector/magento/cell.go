@@ -72,3 +72,32 @@ func (c *cell[T]) update(f func(T) T) {
 	}
 	c.gen++ // a load that is under way may be of before
 }
+
+// names is a bounded set of names.
+type names struct {
+	mu   sync.Mutex
+	held map[string]bool
+}
+
+const mostNames = 10_000
+
+func (n *names) has(name string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.held[name]
+}
+
+func (n *names) add(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.held == nil || len(n.held) >= mostNames {
+		n.held = map[string]bool{}
+	}
+	n.held[name] = true
+}
+
+func (n *names) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.held = nil
+}

@@ -147,7 +147,7 @@ func FuzzAnswers(f *testing.F) {
 			return
 		}
 		p := &productPlan{where: &places{websites: []website{{1, "base"}}}}
-		page := &productPage{tree: &tree{byID: map[int64]*node{}}, sets: &sets{}, known: &attributes{byCode: map[string]*attribute{}, byID: map[int64]*attribute{}}}
+		page := &productPage{where: p.where, tree: &tree{byID: map[int64]*node{}}, sets: &sets{}, known: &attributes{byCode: map[string]*attribute{}, byID: map[int64]*attribute{}}}
 		for _, name := range []string{"id", "sku", "price", "status", setField, websitesField, categoryIDsField, categoriesField, configurableField, childrenField, relatedField, groupedField, imagesField, "x", "created_at", updatedField} {
 			_, _ = p.value(page, w, name)
 		}
@@ -155,7 +155,7 @@ func FuzzAnswers(f *testing.F) {
 			if v, err := a.read(w.raw(a.code)); err == nil {
 				_ = v.String()
 			}
-			a.unknownOption(w.raw(a.code))
+			a.unknownOptions(w.raw(a.code))
 		}
 		_ = fmt.Sprint(w.categoryIDs())
 	})

@@ -30,6 +30,7 @@ type productPlan struct {
 	views  []view
 	inView []string // what to ask the views for
 	needs  map[string]bool
+	wants  map[string]bool // attributes, at whatever scope
 }
 
 // planProducts asks for what the fields need and for nothing else.
@@ -47,15 +48,17 @@ func (s *System) planProducts(ctx context.Context, r *reading) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &productPlan{s: s, names: value.NewNames(r.Fields...), def: &r.def, known: known, where: where, split: splitViews(&r.def, where), needs: map[string]bool{}}
+	p := &productPlan{s: s, names: value.NewNames(r.Fields...), def: &r.def, known: known, where: where, split: splitViews(&r.def, where), needs: map[string]bool{}, wants: map[string]bool{}}
 	base, own := newParts(productHead), newParts(productHead)
 	for _, name := range r.Fields {
 		p.needs[name] = true
 		v, viewed := p.split[name]
 		if !viewed {
+			p.wants[name] = true
 			base.add(productPart(name))
 			continue
 		}
+		p.wants[v.code] = true
 		own.add(productPart(v.code))
 		if !slices.ContainsFunc(p.views, func(x view) bool { return x.code == v.view.code }) {
 			p.views = append(p.views, v.view)
@@ -126,6 +129,7 @@ type productPage struct {
 	tree     *tree
 	sets     *sets
 	known    *attributes
+	where    *places
 }
 
 func (p *productPlan) rows(ctx context.Context, items []json.RawMessage) ([]row, error) {
@@ -168,7 +172,13 @@ func (p *productPlan) rows(ctx context.Context, items []json.RawMessage) ([]row,
 // fill asks for what a page needs besides itself: for the whole page at once.
 func (p *productPlan) fill(ctx context.Context, page *productPage, rows []row) (err error) {
 	if p.needs[setField] {
-		if page.sets, err = p.s.shop.attributeSets(ctx); err != nil {
+		if page.sets, err = p.freshSets(ctx, page); err != nil {
+			return err
+		}
+	}
+	page.where = p.where
+	if p.needs[websitesField] {
+		if page.where, err = p.freshPlaces(ctx, page); err != nil {
 			return err
 		}
 	}
@@ -275,24 +285,62 @@ func (p *productPlan) childrenOf(ctx context.Context, page *productPage) (map[in
 }
 
 // freshOptions looks at the attributes anew where a product has an option that is not known: it may have been made
-// since. Where it is one that never was, that happens once in a while, and not on each page.
+// since, and to read it as nothing would lose it. One that is not there then is none, and is not looked for again.
 func (p *productPlan) freshOptions(ctx context.Context, page *productPage) error {
-	for _, w := range page.products {
-		if w == nil {
-			continue
-		}
-		for i := range w.Custom {
-			a := p.known.get(w.Custom[i].Code)
-			if a == nil || !p.needs[a.code] || !a.unknownOption(w.Custom[i].Value) {
-				continue
+	strange := func(known *attributes, each func(option string)) {
+		for _, w := range page.products {
+			for i := 0; w != nil && i < len(w.Custom); i++ {
+				c := &w.Custom[i]
+				if a := known.get(c.Code); a != nil && p.wants[c.Code] {
+					for _, id := range a.unknownOptions(c.Value) {
+						each(c.Code + "=" + id)
+					}
+				}
 			}
-			known, err := p.s.shop.product.get(ctx, optionsLife, p.s.shop.loadProductAttributes)
-			if err != nil {
-				return err
-			}
-			page.known = known
-			return nil
 		}
 	}
+	fresh := false
+	strange(page.known, func(option string) { fresh = fresh || !p.s.shop.strange.has(option) })
+	if !fresh {
+		return nil
+	}
+	p.s.shop.product.forget()
+	known, err := p.s.shop.productAttributes(ctx)
+	if err != nil {
+		return err
+	}
+	page.known = known
+	strange(known, p.s.shop.strange.add)
 	return nil
+}
+
+// freshSets are the attribute sets with those of all products of a page.
+func (p *productPlan) freshSets(ctx context.Context, page *productPage) (*sets, error) {
+	known, err := p.s.shop.attributeSets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range page.products {
+		if w != nil && known.byID[int64(w.Set)] == "" {
+			p.s.shop.sets.forget()
+			return p.s.shop.attributeSets(ctx)
+		}
+	}
+	return known, nil
+}
+
+// freshPlaces are the websites with those of all products of a page.
+func (p *productPlan) freshPlaces(ctx context.Context, page *productPage) (*places, error) {
+	for _, w := range page.products {
+		if w == nil || w.Ext.it == nil || w.Ext.it.Websites == nil {
+			continue
+		}
+		for _, id := range *w.Ext.it.Websites {
+			if p.where.websiteByID(int64(id)) == nil {
+				p.s.shop.places.forget()
+				return p.s.shop.where(ctx)
+			}
+		}
+	}
+	return p.where, nil
 }

@@ -37,7 +37,7 @@ func (p *productPlan) value(page *productPage, w *wireProduct, name string) (val
 	case updatedField:
 		return readTimeOrNull(string(w.Updated))
 	case websitesField:
-		return p.websites(ext), nil
+		return page.websites(ext), nil
 	case categoryIDsField:
 		return idList(w.categoryIDs()), nil
 	case categoriesField:
@@ -85,13 +85,13 @@ func readTimeOrNull(text string) (value.Value, error) {
 	return readTime(text)
 }
 
-func (p *productPlan) websites(ext *productExt) value.Value {
+func (page *productPage) websites(ext *productExt) value.Value {
 	if ext.Websites == nil {
 		return value.List()
 	}
 	var out []value.Value
 	for _, id := range *ext.Websites {
-		if w := p.where.websiteByID(int64(id)); w != nil {
+		if w := page.where.websiteByID(int64(id)); w != nil {
 			out = append(out, value.Text(w.code))
 		}
 	}

@@ -361,3 +361,38 @@ func TestAServerThatRepeatsItsLastPageEndsAList(t *testing.T) {
 		t.Error("attributes are missing")
 	}
 }
+
+func TestWhatWasMadeSinceIsKnown(t *testing.T) {
+	shop := newTestShop(t, sandbox.Options{})
+	furnish(t, shop)
+	sys := shop.open(t, nil)
+	r := lockstep.Read{Stream: productsStream, Fields: []string{"shade", "stuff", setField, categoriesField}}
+	if got := readAll(t, sys, r, lockstep.Limit{}); len(got) != 0 {
+		t.Fatal(got)
+	}
+	readAll(t, sys, lockstep.Read{Stream: categoriesStream, Fields: []string{"path"}}, lockstep.Limit{})
+	shop.do(t, "POST", "all/V1/products/attributes/shade/options", `{"option":{"label":"Green"}}`)
+	shop.do(t, "POST", "all/V1/products/attribute-sets", `{"attributeSet":{"attribute_set_name":"Bags","sort_order":5},"skeletonId":4}`)
+	shop.do(t, "POST", "all/V1/categories", `{"category":{"name":"New","parent_id":2,"is_active":true}}`)
+	var sets struct {
+		Items []struct {
+			ID   int    `json:"attribute_set_id"`
+			Name string `json:"attribute_set_name"`
+		}
+	}
+	if err := json.Unmarshal([]byte(shop.do(t, "GET", "all/V1/products/attribute-sets/sets/list?searchCriteria[pageSize]=50", "")), &sets); err != nil {
+		t.Fatal(err)
+	}
+	shop.do(t, "POST", "all/V1/products", fmt.Sprintf(`{"product":{"sku":"n","name":"n","attribute_set_id":%d,"price":1,"extension_attributes":{"category_links":[{"position":0,"category_id":"5"}]},
+		"custom_attributes":[{"attribute_code":"shade","value":%q},{"attribute_code":"stuff","value":"4711"}]}}`, sets.Items[len(sets.Items)-1].ID, optionIDs(t, shop, "shade")["Green"]))
+	got := readAll(t, sys, r, lockstep.Limit{})
+	if len(got) != 1 {
+		t.Fatal(got)
+	}
+	wantFields(t, got[0], value.F("shade", "Green", "stuff", value.Null, setField, "Bags", categoriesField, texts("Default Category/New")))
+	shop.calls()
+	readAll(t, sys, r, lockstep.Limit{}) // the option that never was is not looked for again
+	if calls := shop.calls(); len(calls) != 1 {
+		t.Errorf("%d calls: %v", len(calls), calls)
+	}
+}

@@ -22,6 +22,7 @@ type shop struct {
 	named   *cell[map[string]*attributes]
 	sets    *cell[*sets]
 	trees   *cell[*tree]
+	strange names // options that products have and attributes do not
 }
 
 func newShop(c *client, conf *conf) *shop {
@@ -35,7 +36,6 @@ const (
 	attributesLife = 5 * time.Minute
 	setsLife       = 5 * time.Minute
 	treeLife       = time.Minute
-	optionsLife    = 20 * time.Second // where an option turned up that is not known
 )
 
 // forget makes all be asked for again.
@@ -46,6 +46,7 @@ func (s *shop) forget() {
 	s.named.forget()
 	s.sets.forget()
 	s.trees.forget()
+	s.strange.forget()
 }
 
 // places are the websites and store views.

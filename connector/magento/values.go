@@ -84,21 +84,21 @@ func (a *attribute) readMany(raw json.RawMessage) (value.Value, error) {
 	return value.List(labels...), nil
 }
 
-// unknownOption tells a value that names an option that a does not know: the attribute may have got it since.
-func (a *attribute) unknownOption(raw json.RawMessage) bool {
-	if !a.chooses() {
-		return false
-	}
+// unknownOptions are the options that a value names and a does not know.
+func (a *attribute) unknownOptions(raw json.RawMessage) []string {
 	var text loose
-	if json.Unmarshal(raw, &text) != nil || text == "" {
-		return false
+	if !a.chooses() || json.Unmarshal(raw, &text) != nil || text == "" {
+		return nil
 	}
+	var out []string
 	for id := range strings.SplitSeq(string(text), ",") {
-		if _, known := a.byValue[strings.TrimSpace(id)]; !known {
-			return true
+		if id = strings.TrimSpace(id); id != "" {
+			if _, known := a.byValue[id]; !known {
+				out = append(out, id)
+			}
 		}
 	}
-	return false
+	return out
 }
 
 // Magento's times are UTC, in whole seconds.

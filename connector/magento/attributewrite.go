@@ -16,6 +16,7 @@ func (s *System) applyAttributes(ctx context.Context, writes []lockstep.Write) (
 	out := s.applyEach(ctx, writes, s.writeAttribute)
 	s.shop.product.forget()
 	s.shop.named.forget()
+	s.lookups.forgetMembers()
 	return out, nil
 }
 

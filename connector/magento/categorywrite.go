@@ -20,7 +20,6 @@ type categoryApply struct {
 	plan   planner
 	seen   map[int64]*sight
 	had    map[lockstep.Key]bool // written before in this Apply
-	dirty  bool
 }
 
 // categoryMembers are the members of a category, beside its attributes on the wire, that are attributes, too.

@@ -131,6 +131,12 @@ func TestFourAppliesOfOneNewSKUMakeOneProduct(t *testing.T) {
 			t.Error(r.Err)
 		}
 	}
+	for _, r := range b.apply(lockstep.Write{Op: lockstep.Delete, Key: "New-2"}, b.write(shirt("new-2")...)) {
+		if r.Err != nil {
+			t.Error(r.Err)
+		}
+	}
+	b.must(b.write("sku", "NEW-2", "price", 4))
 	if n := b.rows("new-2"); n != 1 {
 		t.Errorf("of one call there are %d products", n)
 	}

@@ -3,9 +3,12 @@ package magento
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
 	sandbox "github.com/lockstep-sync/lockstep/internal/sandbox/magento"
@@ -58,6 +61,9 @@ func TestAConfigurableProductIsAssembled(t *testing.T) {
 	b.must(b.write(child("P-blue", "Blue")...), b.write(parent("P-red", "P-blue")...))
 	if got := b.childrenOf("P"); !slices.Equal(got, []string{"P-blue", "P-red"}) {
 		t.Errorf("one added, one taken away: %v", got)
+	}
+	if got := b.must(b.write("sku", "P", "price", 12)); len(got) > 0 {
+		t.Errorf("a price, which is the children's: %v", got)
 	}
 	b.must(b.write(parent()...))
 	if got := b.childrenOf("P"); len(got) > 0 {
@@ -274,3 +280,60 @@ func TestAttributeSetsOfAProduct(t *testing.T) {
 	}
 }
 
+func TestACategoryOfAPathIsMadeOnce(t *testing.T) {
+	b := newWriteBench(t, sandbox.Options{Delay: 2 * time.Millisecond}, lockstep.Settings{"create": []string{"categories"}})
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			if r := b.apply(b.write(shirt(fmt.Sprint("S-", i), "categories", []any{fmt.Sprintf("Default Category/Men/Tops/%d", i%2)})...))[0]; r.Err != nil {
+				t.Error(r.Err)
+			}
+		})
+	}
+	wg.Wait()
+	if made := slices.DeleteFunc(b.shop.writes(), func(c string) bool { return c != "POST all/V1/categories" }); len(made) != 4 {
+		t.Errorf("four categories are made by %d calls", len(made))
+	}
+	// Its URL key may be that of a product: then it gets another one.
+	b.must(b.write(shirt("T", "url_key", "sale")...))
+	b.must(b.write("sku", "T", "categories", []any{"Default Category/Sale"}))
+	if got := b.in("T"); got == "" {
+		t.Error("it is in no category")
+	}
+}
+
+func TestAServerThatTakesNoSlashInAPath(t *testing.T) {
+	b := newWriteBench(t, sandbox.Options{Consumers: 1}, nil)
+	b.shop.interfere(func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if !strings.Contains(r.URL.EscapedPath(), "%2F") {
+			return false
+		}
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, "<html>Not Found</html>")
+		return true
+	}, nil)
+	b.must(b.write(shirt("A/B", "name_de", "Hemd")...))
+	b.must(b.write("sku", "a/b", "price", 12, "name_de", "Bluse"))
+	if n := b.rows("A/B"); n != 1 {
+		t.Errorf("there are %d products", n)
+	}
+	r := b.apply(lockstep.Write{Op: lockstep.Delete, Key: "A/B"})[0]
+	if r.Err != nil || r.Receipt == "" {
+		t.Fatalf("a delete is answered with %+v", r)
+	}
+	for range 200 {
+		done, err := b.sys.Confirm(t.Context(), productsStream, []string{r.Receipt})
+		if err != nil || done[0].Err != nil {
+			t.Fatalf("%v, %v", err, done)
+		}
+		if done[0].Receipt == "" {
+			if b.rows("A/B") != 0 {
+				t.Error("it is still there")
+			}
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("it is never done")
+}

@@ -27,7 +27,7 @@ func (a *productApply) one(ctx context.Context, j *job) lockstep.Result {
 	if s != nil {
 		j.want.sku = s.sku // Magento's spelling stays
 	}
-	if a.sys.queued.busy(j.want.sku) {
+	if a.sys.queued.busy(j.want.sku) || j.stale && a.sys.byQueue(j.w, a.batch) {
 		return lockstep.Result{Err: busyFault()}
 	}
 	steps, err := a.steps(ctx, j, s)
@@ -310,7 +310,7 @@ func (a *productApply) remove(ctx context.Context, j *job, s *sight) lockstep.Re
 		sku = s.sku
 	}
 	res := lockstep.Result{Key: j.w.Key}
-	if a.sys.queued.busy(sku) {
+	if a.sys.queued.busy(sku) || j.stale && a.sys.byQueue(j.w, a.batch) {
 		res.Err = busyFault()
 		return res
 	}

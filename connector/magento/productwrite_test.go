@@ -276,3 +276,37 @@ func TestADoubledSKUIsNamedAsSuch(t *testing.T) {
 	})
 	b.fails(lockstep.CodeAmbiguous, b.write("sku", "S-1", "price", 99))
 }
+
+func TestAProductThatSomebodyElseMakesMeanwhileIsLookedAtAgain(t *testing.T) {
+	b := newWriteBench(t, sandbox.Options{}, nil)
+	b.shop.interfere(func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if r.Method != http.MethodPost {
+			return false
+		}
+		b.shop.interfere(nil, nil)
+		b.shop.product(t, "S-1")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"message":%q}`, saysURLKey)
+		return true
+	}, nil)
+	if f := b.fails(lockstep.CodeVersionMoved, b.write(shirt("S-1")...)); f.Kind != lockstep.Conflict {
+		t.Errorf("the answer is %v", f)
+	}
+}
+
+// A batch is looked at by one search for each scope, however many products are in it.
+func TestABatchIsLookedAtOnce(t *testing.T) {
+	b := newWriteBench(t, sandbox.Options{}, nil)
+	var writes []lockstep.Write
+	for i := range 50 {
+		writes = append(writes, b.write(shirt(fmt.Sprint("S-", i), "name_de", "Hemd")...))
+	}
+	b.must(writes...)
+	b.apply(writes...)
+	b.shop.mu.Lock()
+	defer b.shop.mu.Unlock()
+	if want := []string{"GET /rest/all/V1/products", "GET /rest/de/V1/products"}; !slices.Equal(b.shop.log, want) {
+		t.Errorf("fifty unchanged products: %v", b.shop.log)
+	}
+}

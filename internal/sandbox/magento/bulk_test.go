@@ -3,6 +3,7 @@ package magento
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -127,5 +128,25 @@ func TestOperationsThatLie(t *testing.T) {
 		if got := s.statuses(uuid); got != c.want || s.Has("F-1") != c.done {
 			t.Errorf("%s: %s, done: %v", c.fault, got, s.Has("F-1"))
 		}
+	}
+}
+
+func BenchmarkBulk(b *testing.B) {
+	s, err := New(Options{Open: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	s.StartConsumers(2)
+	body := items(1, 200)
+	for b.Loop() {
+		r := httptest.NewRequest("POST", "/rest/all/async/bulk/V1/products", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != 202 {
+			b.Fatal(w.Code, w.Body)
+		}
+		s.Drain()
 	}
 }

@@ -66,7 +66,9 @@ func (q *queue) take(shuffle bool) (o *operation, ok bool) {
 		n = q.rand.IntN(len(q.waiting))
 	}
 	o = q.waiting[n]
-	q.waiting = append(q.waiting[:n:n], q.waiting[n+1:]...)
+	q.waiting[n] = q.waiting[0]
+	q.waiting[0] = nil // for the collector
+	q.waiting = q.waiting[1:]
 	q.inHand[o] = true
 	return o, true
 }
@@ -94,6 +96,9 @@ func (q *queue) settle(o *operation, out outcome) bool {
 		return false
 	}
 	o.status, o.message, o.code, o.result = out.status, out.message, out.code, out.result
+	if o.status == opComplete {
+		o.body, o.path, o.data = nil, nil, "" // as the real one does, for large backfills
+	}
 	return true
 }
 

@@ -23,6 +23,7 @@ const (
 	FaultText500   Fault = "text500"
 	Fault502       Fault = "502"
 	Fault503       Fault = "503"
+	Fault503Text   Fault = "503-text"
 	Fault504       Fault = "504"
 	FaultSlow      Fault = "slow"
 	FaultLost      Fault = "lost"
@@ -38,7 +39,7 @@ const (
 // Faults are all there are.
 func Faults() []Fault {
 	return []Fault{
-		FaultDeadlock, Fault429, Fault500, FaultText500, Fault502, Fault503, Fault504, FaultSlow, FaultLost, FaultHTML,
+		FaultDeadlock, Fault429, Fault500, FaultText500, Fault502, Fault503, Fault503Text, Fault504, FaultSlow, FaultLost, FaultHTML,
 		FaultOpDead, FaultOpRetry, FaultOpLies, FaultOpNothing, FaultOpTwice, FaultOpKill,
 	}
 }
@@ -51,7 +52,8 @@ func (f Fault) Means() string {
 		Fault500:       "JSON with a report id; nothing is done",
 		FaultText500:   "text/plain, as when PHP raised a TypeError; nothing is done",
 		Fault502:       "an HTML page of the proxy; nothing is done",
-		Fault503:       "an HTML page of the proxy, which finds no worker; nothing is done",
+		Fault503:       "an HTML page, of a proxy that finds no worker or of a shop in maintenance; nothing is done",
+		Fault503Text:   "text/plain, as a shop in maintenance may answer; nothing is done",
 		Fault504:       "an HTML page of the proxy at once, while PHP works on for as long as a slow answer takes",
 		FaultSlow:      "half a second before the answer, or what `slow` says",
 		FaultLost:      "carried out, and the connection is cut",
@@ -121,6 +123,8 @@ func (s *Server) faulty(w http.ResponseWriter, r *http.Request, name string, ans
 		errorPage(w, http.StatusBadGateway)
 	case f.dice.Due(Fault503):
 		errorPage(w, http.StatusServiceUnavailable)
+	case f.dice.Due(Fault503Text):
+		maintained(w, "text")
 	case f.dice.Due(FaultHTML):
 		errorPage(w, http.StatusOK)
 	case f.dice.Due(FaultText500):

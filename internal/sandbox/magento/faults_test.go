@@ -62,6 +62,7 @@ func TestFaults(t *testing.T) {
 		{FaultText500, 500, "text/plain", false},
 		{Fault502, 502, "text/html", false},
 		{Fault503, 503, "text/html", false},
+		{Fault503Text, 503, "text/plain", false},
 		{Fault504, 504, "text/html", true},
 		{FaultLost, 0, "", true},
 		{FaultHTML, 200, "text/html", false},

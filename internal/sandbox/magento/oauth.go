@@ -24,32 +24,24 @@ const (
 	clockSkew = 600 * time.Second
 )
 
-// nonces are the ones that were used.
+// nonces are the ones that were used: those of the last two hours, and of the two before, which go together.
 type nonces struct {
-	mu   sync.Mutex
-	seen map[string]time.Time
+	mu        sync.Mutex
+	now, past map[string]bool
+	since     time.Time
 }
 
 // use tells whether a nonce is new. It counts as used from now on, whatever becomes of the request.
 func (n *nonces) use(nonce string, now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.seen == nil {
-		n.seen = map[string]time.Time{}
+	if n.now == nil || now.Sub(n.since) > nonceLife {
+		n.past, n.now, n.since = n.now, map[string]bool{}, now
 	}
-	for k, at := range n.seen {
-		if len(n.seen) < 10_000 {
-			break
-		}
-		if now.Sub(at) > nonceLife {
-			delete(n.seen, k)
-		}
-	}
-	at, used := n.seen[nonce]
-	if used && now.Sub(at) <= nonceLife {
+	if n.now[nonce] || n.past[nonce] {
 		return false
 	}
-	n.seen[nonce] = now
+	n.now[nonce] = true
 	return true
 }
 

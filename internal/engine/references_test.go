@@ -566,3 +566,33 @@ func TestManyAreReached(t *testing.T) {
 		}
 	})
 }
+
+// A category that is renamed while a product is on its way that nobody knows to be made from it yet: the product was read
+// before, and says only afterwards what it was made from.
+func TestRenamedWhileAProductIsOnItsWay(t *testing.T) {
+	for _, full := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w, s := builtWorld(t), store.New()
+			defer s.Close()
+			w.put("categories", 100, "c", "0.00")
+			e := w.engine(s)
+			w.sync(e, true)
+			w.put("products", 1, "p", "100")
+			once := false
+			w.b.SetHook(func(c memory.Call) error {
+				if c.Name == "Write" && c.Stream == "products" && !once {
+					once = true
+					w.put("categories", 100, "renamed", "0.00")
+					if _, _, err := e.capture(context.Background(), e.feeds["a/categories/log"]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			w.sync(e, full)
+			if r, _ := w.b.Get("products", "1"); !strings.Contains(string(value.AppendFields(nil, r.Fields)), "in renamed") {
+				t.Errorf("full %v: %s", full, dump(w.b, "products"))
+			}
+		})
+	}
+}

@@ -125,8 +125,18 @@ type Story struct {
 	Link      *Link        `json:"link,omitempty"`
 	Entry     *Entry       `json:"entry,omitempty"`
 	Waits     *WaitsFor    `json:"waits_for,omitempty"`
+	Refers    []Refers     `json:"refers,omitempty" doc:"The records that it was made with, where its mapping declares them; the first hundred"`
+	Referrers []Refers     `json:"referrers,omitempty" doc:"The records that were made with it; the first twenty"`
 	Steps     []Step       `json:"steps" nullable:"false" doc:"Oldest first"`
 	Runs      []Run        `json:"runs" nullable:"false" doc:"Those that touched it"`
+}
+
+// Refers names a record that another one was made with, and how.
+type Refers struct {
+	Ref
+	Built   bool `json:"built,omitempty" doc:"It is made from what that record holds"`
+	Linked  bool `json:"linked,omitempty" doc:"It holds that record's key on the target"`
+	Pending bool `json:"pending,omitempty" doc:"It was sent without that key, and is sent again once it is there"`
 }
 
 // Link says which record of the source is which of the target, and since when they are level.

@@ -29,14 +29,22 @@ func runOf(r lockstep.Run, mask func(string) string) *Run {
 }
 
 func driftOf(d engine.Drift) *Drift {
-	return &Drift{Flow: d.Flow, What: d.What, Key: d.Key, TargetKey: d.Target, Edited: d.Edited, Fields: diffsOf(d.Fields), Done: d.Done}
+	return &Drift{Flow: d.Flow, What: d.What, Key: d.Key, TargetKey: d.Target, Edited: d.Edited, Fields: diffsOf(d.Fields), Later: refsOf(d.Later), Done: d.Done}
 }
 
 func planItemOf(p engine.PlanItem, mask func(string) string) *PlanItem {
 	return &PlanItem{
 		Flow: p.Flow, Action: p.Action, Key: p.Key, TargetKey: p.Target, Fields: diffsOf(p.Fields),
-		Ours: p.Ours, Was: p.Was, Theirs: p.Theirs, Fault: faultOf(p.Fault, mask),
+		Ours: p.Ours, Was: p.Was, Theirs: p.Theirs, Fault: faultOf(p.Fault, mask), Later: refsOf(p.Later),
 	}
+}
+
+func refsOf(refs []lockstep.Ref) []Ref {
+	var out []Ref
+	for _, r := range refs {
+		out = append(out, Ref{Flow: r.Flow, Key: r.Key})
+	}
+	return out
 }
 
 func diffsOf(diffs []image.Difference) []FieldDiff {

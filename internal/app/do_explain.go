@@ -101,6 +101,9 @@ func (d *doing) story(ctx context.Context, f *config.Flow, key lockstep.Key, ask
 			}
 		}
 	}
+	if err := d.references(ctx, f, s); err != nil {
+		return nil, false, err
+	}
 	if s.Runs, err = d.runsOf(ctx, runs); err != nil {
 		return nil, false, err
 	}
@@ -160,6 +163,40 @@ func (d *doing) waitsFor(ctx context.Context, ref lockstep.Ref) (*WaitsFor, erro
 	return w, nil
 }
 
+// Bounds of what a story tells of references.
+const (
+	mostRefers    = 100
+	mostReferrers = 20
+)
+
+// references tells what the record was made with, and what was made with it.
+func (d *doing) references(ctx context.Context, f *config.Flow, s *Story) error {
+	all, err := d.store.Refers(ctx, f.Name, s.Key)
+	if err != nil {
+		return err
+	}
+	for _, r := range all[:min(len(all), mostRefers)] {
+		s.Refers = append(s.Refers, refersOf(r))
+	}
+	by, err := d.store.Referrers(ctx, f.Name, []lockstep.ReferrerQuery{{Key: s.Key, For: lockstep.Built | lockstep.Linked | lockstep.Pending, Max: mostReferrers}})
+	if err != nil {
+		return err
+	}
+	for _, r := range by[0] {
+		s.Referrers = append(s.Referrers, refersOf(r.Reference))
+	}
+	return nil
+}
+
+// pendingOf are those that a record was sent without.
+func pendingOf(all []Refers) []Refers {
+	return slices.DeleteFunc(slices.Clone(all), func(r Refers) bool { return !r.Pending })
+}
+
+func refersOf(r lockstep.Reference) Refers {
+	return Refers{Ref: Ref{Flow: r.Flow, Key: r.Key}, Built: r.Use&lockstep.Built != 0, Linked: r.Use&lockstep.Linked != 0, Pending: r.Use&lockstep.Pending != 0}
+}
+
 // why says in a sentence where the record stands, and what to do.
 func (d *doing) why(f *config.Flow, s *Story) {
 	to := f.To.System + "/" + f.To.Stream
@@ -176,6 +213,9 @@ func (d *doing) why(f *config.Flow, s *Story) {
 		s.Why = fmt.Sprintf("level: it is %s in %s", s.Link.To, to)
 		if s.Link.At != nil {
 			s.Why += ", since " + s.Link.At.Format(time.RFC3339)
+		}
+		if n := len(pendingOf(s.Refers)); n > 0 {
+			s.Why = fmt.Sprintf("it is %s in %s, without %d of the records that it refers to: it is sent again once they are there", s.Link.To, to, n)
 		}
 	case s.Link != nil && s.Link.State == "gone":
 		s.Why = fmt.Sprintf("it is gone from the source, and stays in %s as %s (on_delete: %s)", to, s.Link.To, f.To.OnDelete)
@@ -249,7 +289,13 @@ func (d *doing) whyWaits(s *Story) string {
 	fmt.Fprintf(&b, "it waits for %s of flow %s (%s to %s), ", w.Key, w.Flow, w.From, w.To)
 	switch w.State {
 	case "":
-		b.WriteString("which was not captured yet")
+		why := "it was not captured yet"
+		if e := s.Entry; e != nil && e.Fault != nil { // as it was when this one began to wait
+			if _, told, ok := strings.Cut(e.Fault.Message, " yet: "); ok {
+				why = told
+			}
+		}
+		b.WriteString("and " + why)
 	case string(lockstep.Parked):
 		b.WriteString("which is parked")
 	default:

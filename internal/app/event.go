@@ -56,7 +56,8 @@ type Drift struct {
 	TargetKey lockstep.Key `json:"target,omitempty"` // in the target, where it is known
 	Edited    bool         `json:"edited,omitempty"` // the target's record is not as we left it
 	Fields    []FieldDiff  `json:"fields,omitempty"`
-	Done      string       `json:"done,omitempty"` // with repair: what was made of it
+	Later     []Ref        `json:"later,omitempty"` // in flight: the records without whose keys it was sent
+	Done      string       `json:"done,omitempty"`  // with repair: what was made of it
 }
 
 // PlanItem is what a sync would do with one record. The digests say how both sides were when the plan was made: a
@@ -71,6 +72,7 @@ type PlanItem struct {
 	Was       string       `json:"was,omitempty"`    // digest when both sides were last level
 	Theirs    string       `json:"theirs,omitempty"` // digest of the target's record
 	Fault     *Fault       `json:"fault,omitempty"`  // why it would be parked, or what it would wait for
+	Later     []Ref        `json:"later,omitempty"`  // the records without whose keys it would be sent, and sent again once they are there
 }
 
 // Finding is one remark of doctor.
@@ -112,6 +114,8 @@ type (
 	Story = api.Story
 	// Link says which record is which.
 	Link = api.Link
+	// Refers names a record that another one was made with.
+	Refers = api.Refers
 	// WaitsFor names what an entry waits for.
 	WaitsFor = api.WaitsFor
 	// Step is one line of a story.

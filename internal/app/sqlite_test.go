@@ -118,7 +118,7 @@ func parkedAndRetried(t *testing.T, p *place, h Runner) {
 		t.Errorf("the story of a parked record: %+v", story)
 	}
 	story = ask(t, h, Request{Do: DoExplain, Flows: []string{"products"}, Keys: []lockstep.Key{"p5"}})[0].Story
-	if story.Waits == nil || story.Waits.Key != "c3" || story.Why != "it waits for c3 of flow categories (pim/category to shop/categories), which was not captured yet" {
+	if story.Waits == nil || story.Waits.Key != "c3" || story.Why != "it waits for c3 of flow categories (pim/category to shop/categories), and it is not in the source of categories" {
 		t.Errorf("the story of a waiting record: %+v", story)
 	}
 	run(t, pim, `UPDATE product SET name = 'belt' WHERE sku = 'p4'`, `INSERT INTO category (code, name) VALUES ('c3', 'Scarves')`)

@@ -100,8 +100,20 @@ func (t *tool) planItem(i app.PlanItem) {
 	}
 	fmt.Fprintf(t.out, "  %s %s  %s\n", sign, p.bold(keyText(i.Key, i.TargetKey)), word)
 	showDiff(t.out, p, i.Fields, i.Action)
+	showLater(t.out, p, i.Later)
 	if i.Fault != nil {
 		showFault(t.out, p, i.Fault, "      ")
+	}
+}
+
+// showLater prints what a record goes without.
+func showLater(w io.Writer, p paint, later []app.Ref) {
+	const most = 5
+	for _, r := range later[:min(len(later), most)] {
+		fmt.Fprintf(w, "      %s\n", p.info("later: "+string(r.Key)+" of flow "+r.Flow))
+	}
+	if n := len(later) - most; n > 0 {
+		fmt.Fprintf(w, "      %s\n", p.info(fmt.Sprintf("later: %d more", n)))
 	}
 }
 

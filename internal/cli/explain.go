@@ -62,6 +62,8 @@ func (t *tool) story(s app.Story) {
 	if s.Waits != nil {
 		t.put("  %s record %s of flow %s (%s → %s)", p.dim("waits for"), s.Waits.Key, s.Waits.Flow, s.Waits.From, s.Waits.To)
 	}
+	t.refers("made with", s.Refers)
+	t.refers("in what is made of", s.Referrers)
 	if len(s.Steps) == 0 {
 		return
 	}
@@ -87,6 +89,22 @@ func (t *tool) story(s app.Story) {
 		if step.Conflict != nil {
 			t.conflict(p, *step.Conflict)
 		}
+	}
+}
+
+// refers prints the records at the other end of references.
+func (t *tool) refers(how string, all []app.Refers) {
+	const most = 10
+	p := t.outPaint()
+	for _, r := range all[:min(len(all), most)] {
+		state := ""
+		if r.Pending {
+			state = p.warn(" (sent without it, and again once it is there)")
+		}
+		t.put("  %s record %s of flow %s%s", p.dim(how), r.Key, r.Flow, state)
+	}
+	if n := len(all) - most; n > 0 {
+		t.put("  %s %d more", p.dim(how), n)
 	}
 }
 

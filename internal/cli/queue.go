@@ -120,12 +120,21 @@ func entryState(p paint, e app.Entry, now time.Time) string {
 // whyText is why an entry is still there, short enough for a table.
 func whyText(p paint, e app.Entry) string {
 	switch {
-	case e.For != nil:
-		return "waits for " + e.For.Flow + " " + string(e.For.Key)
+	case e.For != nil && e.State != string(lockstep.Parked):
+		text := "waits for " + e.For.Flow + " " + string(e.For.Key)
+		if e.Fault != nil { // how that stands
+			if _, why, told := strings.Cut(e.Fault.Message, " yet: "); told {
+				text += ": " + why
+			}
+		}
+		return text
 	case e.Fault != nil:
-		text := strings.ReplaceAll(e.Fault.Message, "\n", " ")
-		if r := []rune(text); len(r) > 70 {
-			text = string(r[:70]) + "…"
+		text, most := strings.ReplaceAll(e.Fault.Message, "\n", " "), 70
+		if e.Fault.Code == lockstep.CodeRing { // all that are in it
+			most = 400
+		}
+		if r := []rune(text); len(r) > most {
+			text = string(r[:most]) + "…"
 		}
 		return p.bad(string(e.Fault.Code)) + " " + text
 	case e.Coalesced > 0:

@@ -92,6 +92,9 @@ func (t *tool) drift(d app.Drift) {
 		sign, word = p.old("-"), p.old("extra in the target")
 	case "in flight":
 		sign, word = p.dim("…"), p.dim("in flight: still in the queue")
+		if len(d.Later) > 0 {
+			word = p.dim("in flight: sent as far as it goes, and again once the rest is there")
+		}
 	}
 	if d.Edited {
 		word += p.dim(", edited in the target")
@@ -101,6 +104,7 @@ func (t *tool) drift(d app.Drift) {
 	}
 	t.put("  %s %s  %s", sign, p.bold(keyText(d.Key, d.TargetKey)), word)
 	showDiff(t.out, p, d.Fields, d.What)
+	showLater(t.out, p, d.Later)
 }
 
 // verifyTable prints what each flow's verify came to.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
 )
@@ -129,6 +130,9 @@ func (w *worker) awaits(ctx context.Context, items []*item) {
 		} else if len(c.entries) > 1 {
 			text = cmp.Or(standingOf(c.entries[1]), told[waits[start]])
 		}
+		if strings.HasSuffix(text, comingUp) { // that is over soon: look again then, and say how it stands
+			it.out.RetryAt = w.now().Add(min(max(w.now().Sub(it.delivery.Captured), time.Second), time.Hour))
+		}
 		if text != "" {
 			fault := *it.out.Fault
 			fault.Err = fmt.Errorf("%w: %s", fault.Err, text)
@@ -136,6 +140,9 @@ func (w *worker) awaits(ctx context.Context, items []*item) {
 		}
 	}
 }
+
+// comingUp is the end of what is said of a record that a full sync under way may bring yet.
+const comingUp = " had not come to it"
 
 func nameOf(r lockstep.Ref) string { return string(r.Key) + " of flow " + r.Flow }
 
@@ -196,7 +203,7 @@ func (w *worker) askSource(ctx context.Context, f *Flow, keys []lockstep.Key) fu
 	case f.pushed():
 		return always("nobody has sent it yet")
 	case f.state.full.Load():
-		return always("the full sync of " + f.Name + " has not come to it yet")
+		return always("the full sync of " + f.Name + comingUp)
 	}
 	found, err := f.Source.Fetch(ctx, f.Read, keys)
 	if err != nil {

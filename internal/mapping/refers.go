@@ -92,7 +92,9 @@ func keyOf(v value.Value) (key lockstep.Key, there, ok bool) {
 		if p.Kind() == value.KindList || p.Kind() == value.KindObject {
 			return "", false, false
 		}
-		texts[i], _ = p.KeyText()
+		if texts[i], _ = p.KeyText(); texts[i] == "" && len(parts) == 1 {
+			return "", false, true // the empty text names nothing
+		}
 	}
 	return lockstep.MakeKey(texts...), len(texts) > 0, true
 }

@@ -38,6 +38,8 @@ type job struct {
 	// What is to be looked at when all else is written.
 	missing []string // linked products that were not there
 	unsure  []string // views of which it is not known whether they follow a value of all views
+	// pictured says that images were written, whose answers do not tell updated_at.
+	pictured bool
 }
 
 // applyProducts makes writes of products.
@@ -67,6 +69,7 @@ func (s *System) applyProducts(ctx context.Context, writes []lockstep.Write) ([]
 	}
 	a.queue(ctx)
 	a.finish(ctx)
+	a.versions(ctx)
 	for i := range writes {
 		if f := lockstep.FaultOf(a.results[i].Err); f != nil && f.About.Key == "" {
 			a.results[i].Err = f.On(lockstep.About{Key: writes[i].Key})
@@ -215,11 +218,20 @@ func (a *productApply) unknownLinks(j *job) []string {
 	return out
 }
 
+// turnsAtOnce is how many turns are under way: more than there may be requests, which is the client's to see to. While one
+// makes up its mind, or takes an image from where it is, another keeps the shop busy.
+func (a *productApply) turnsAtOnce() int {
+	if n := a.sys.conf.writers; n > 1 {
+		return 2 * n
+	}
+	return 1 // one thing after the other is what was asked for
+}
+
 // run works on several turns at a time, and within each on one write after the other.
 func (a *productApply) run(ctx context.Context, all [][]*job, do func(context.Context, *job) lockstep.Result) {
 	next := make(chan []*job)
 	var wg sync.WaitGroup
-	for range min(a.sys.conf.writers, len(all)) {
+	for range min(a.turnsAtOnce(), len(all)) {
 		wg.Go(func() {
 			for turn := range next {
 				for _, j := range turn {

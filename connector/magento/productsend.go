@@ -159,6 +159,29 @@ func (a *productApply) finish(ctx context.Context) {
 	a.run(ctx, some, a.rest)
 }
 
+// versions finds out when the products were saved whose images were written: by as few searches as there can be. What
+// was written stays done where that fails.
+func (a *productApply) versions(ctx context.Context) {
+	var skus []string
+	for _, j := range a.jobs {
+		if res := &a.results[j.at]; j.pictured && res.Err == nil && res.Version == "" {
+			skus = append(skus, j.want.sku)
+		}
+	}
+	if len(skus) == 0 {
+		return
+	}
+	got, err := a.sys.updated(ctx, skus)
+	if err != nil {
+		return
+	}
+	for _, j := range a.jobs {
+		if res := &a.results[j.at]; j.pictured && res.Err == nil && res.Version == "" {
+			res.Version = got[foldSKU(j.want.sku)]
+		}
+	}
+}
+
 // rest sends what is left of a write.
 func (a *productApply) rest(ctx context.Context, j *job) lockstep.Result {
 	res := a.results[j.at]

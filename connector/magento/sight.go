@@ -146,30 +146,40 @@ func (p *seenProduct) values() map[string]string {
 	return out
 }
 
-// lookAt reads products as they are, by one search for each scope and for as many SKUs as a URL holds. The answer is by
-// folded SKU.
+// lookAt reads products as they are, by one search for each scope and for as many SKUs as a URL holds, side by side. The
+// answer is by folded SKU.
 func (s *System) lookAt(ctx context.Context, skus, views []string) (map[string]*sight, error) {
+	groups, scopes := inGroups("sku", skus), append([]string{allViews}, views...)
+	found := make([][]*seenProduct, len(groups)*len(scopes)) // first those of all views
+	var calls []func() error
+	for i, scope := range scopes {
+		fields := lookAllFields
+		if scope != allViews {
+			fields = lookViewFields
+		}
+		for j, group := range groups {
+			into := &found[i*len(groups)+j]
+			calls = append(calls, func() error {
+				return s.client.findAll(ctx, "look at products", scope, "V1/products", search{groups: [][]filter{group}, sort: []string{"entity_id"}, size: maxPage, fields: fields},
+					eachOf(func(p *seenProduct) { *into = append(*into, p) }))
+			})
+		}
+	}
+	if err := inParallel(s.conf.writers, calls...); err != nil {
+		return nil, err
+	}
 	out := map[string]*sight{}
-	for _, group := range inGroups("sku", skus) {
-		for _, scope := range append([]string{allViews}, views...) {
-			fields := lookAllFields
-			if scope != allViews {
-				fields = lookViewFields
-			}
-			err := s.client.findAll(ctx, "look at products", scope, "V1/products", search{groups: [][]filter{group}, sort: []string{"entity_id"}, size: maxPage, fields: fields},
-				eachOf(func(p *seenProduct) {
-					had := out[foldSKU(string(p.SKU))]
-					switch {
-					case scope == allViews && had == nil:
-						out[foldSKU(string(p.SKU))] = p.sight(scope)
-					case scope == allViews:
-						had.twins++ // a SKU in a path means the first of them
-					case had != nil && had.id == int64(p.ID):
-						had.scopes[scope] = p.values()
-					}
-				}))
-			if err != nil {
-				return nil, err
+	for i, some := range found {
+		scope := scopes[i/len(groups)]
+		for _, p := range some {
+			had := out[foldSKU(string(p.SKU))]
+			switch {
+			case scope == allViews && had == nil:
+				out[foldSKU(string(p.SKU))] = p.sight(scope)
+			case scope == allViews:
+				had.twins++ // a SKU in a path means the first of them
+			case had != nil && had.id == int64(p.ID):
+				had.scopes[scope] = p.values()
 			}
 		}
 	}

@@ -3,10 +3,10 @@ package magento
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/lockstep-sync/lockstep"
 )
@@ -287,16 +287,20 @@ func (l *productLink) quantity() string {
 	return string(l.Ext.Quantity)
 }
 
-// answerUpdated is a product's updated_at after something that does not answer with the product.
-func (s *System) answerUpdated(ctx context.Context, sku string) (string, error) {
-	got, err := s.client.find(ctx, "look at a product", allViews, "V1/products",
-		search{groups: [][]filter{{{"sku", equals, sku}}}, sort: []string{"entity_id"}, size: 1, fields: "items[updated_at],total_count"})
-	if err != nil || len(got.items) == 0 {
-		return "", err
-	}
-	var p seenProduct
-	if json.Unmarshal(got.items[0], &p) != nil {
-		return "", notUnderstood(&call{name: "look at a product", method: http.MethodGet}, got.items[0])
-	}
-	return p.Updated, nil
+// updated are the updated_at of products, by folded SKU.
+func (s *System) updated(ctx context.Context, skus []string) (map[string]string, error) {
+	var mu sync.Mutex
+	out := map[string]string{}
+	err := s.bySKU(ctx, skus, func(group []filter) error {
+		return s.client.findAll(ctx, "look at products", allViews, "V1/products",
+			search{groups: [][]filter{group}, sort: []string{"entity_id"}, size: maxPage, fields: "items[sku,updated_at],total_count"},
+			eachOf(func(p *seenProduct) {
+				mu.Lock()
+				defer mu.Unlock()
+				if key := foldSKU(string(p.SKU)); out[key] == "" {
+					out[key] = p.Updated
+				}
+			}))
+	})
+	return out, err
 }

@@ -50,11 +50,8 @@ flows:
       visibility: 'type == "variant" ? 1 : 4'
       color: color
       categories: 'map(paths, "Default Category/" + trimPrefix(#, "/Categories/"))'
-      images: '[{hash: left(sha256(sku), 24), position: 1, roles: ["image", "small_image", "thumbnail"]}]'
-      image_urls: 'address(left(sha256(sku), 24), "%s/" + sku)'
-    script: |
-      def address(hash, url):
-          return {hash: url}
+      images: '[{hash: left(sha256(sku), 24), roles: ["image", "small_image", "thumbnail"]}]'
+      image_urls: '[{hash: left(sha256(sku), 24), url: "%s/" + sku}]'
     hook: {secrets: [%s]}
 `
 
@@ -193,7 +190,7 @@ func pictures() (http.Handler, error) {
 // sync runs one sync and gives what it cost, what it asked of the shop, and how long the shop was busy with it.
 func (p *shopPair) sync(ctx context.Context, args ...string) (usage, asking, error) {
 	p.asked.forget()
-	u, err := timed(p.b.lockstep(ctx, p.home, append([]string{"sync", "products"}, args...)...))
+	u, err := timedPeak(p.b.lockstep(ctx, p.home, append([]string{"sync", "products"}, args...)...))
 	if err != nil {
 		why, _ := p.b.lockstep(ctx, p.home, "parked").CombinedOutput()
 		err = fmt.Errorf("%w\n%.2000s", err, why)

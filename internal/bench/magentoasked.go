@@ -149,6 +149,7 @@ func (q *requests) count() asking {
 func bareShop(ctx context.Context, base, token string, list []request) (time.Duration, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: shopWriters}}
 	defer client.CloseIdleConnections()
+	begin := time.Now()
 	var chains [][]request
 	at := map[string]int{}
 	for i := range list {
@@ -168,7 +169,6 @@ func bareShop(ctx context.Context, base, token string, list []request) (time.Dur
 			chains = append(chains, []request{*r})
 		}
 	}
-	begin := time.Now()
 	next := make(chan []request, len(chains))
 	for _, c := range chains {
 		next <- c

@@ -113,17 +113,20 @@ func (p *shopPair) burst(ctx context.Context, takes time.Duration, id int) error
 		if err := p.pim.Save(id, map[string]any{"price": 20_000 + float64(i)}); err != nil {
 			return err
 		}
-		<-pace.C
+		if i < shopBurst-1 {
+			<-pace.C
+		}
 	}
 	o, _ := p.pim.Get(id)
 	sku, _ := o.Values["sku"].(string)
-	end, err := p.arrived(ctx, sku, 20_000+shopBurst-1, begin)
-	if err != nil {
+	last := time.Now()
+	if _, err := p.arrived(ctx, sku, 20_000+shopBurst-1, begin); err != nil {
 		return err
 	}
 	asked := p.asked.count()
+	end := slices.MaxFunc(asked.list, func(a, b request) int { return a.end.Compare(b.end) }).end // nothing is sent after it
 	p.b.figure(shopName(fmt.Sprintf("one product saved %d times in %s", shopBurst, shopBurstFor), takes),
-		fmt.Sprintf("%d sends, %d avoided; the last save is live %.0f ms after it", asked.writes(), shopBurst-asked.writes(), float64(end.Sub(begin.Add(shopBurstFor)).Milliseconds())), "")
+		fmt.Sprintf("%d sends, %d avoided; the last save is live %.0f ms after it", asked.writes(), shopBurst-asked.writes(), float64(end.Sub(last).Milliseconds())), "")
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -73,6 +74,55 @@ func timed(pipe ...*exec.Cmd) (usage, error) {
 		}
 	}
 	return u, failed
+}
+
+// timedPeak is timed for one command, with its peak as the system keeps it while it runs. What is told of it when it has
+// ended is never less than what this process had when it began, and that may be much.
+func timedPeak(cmd *exec.Cmd) (u usage, err error) {
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return u, err
+	}
+	done, peak := make(chan struct{}), make(chan int64)
+	go func() {
+		var most int64
+		poll := time.NewTicker(20 * time.Millisecond)
+		defer poll.Stop()
+		for {
+			select {
+			case <-poll.C:
+				most = max(most, peakOf(cmd.Process.Pid))
+			case <-done:
+				peak <- most
+				return
+			}
+		}
+	}()
+	err = cmd.Wait()
+	u.wall = time.Since(start)
+	close(done)
+	u.peak, u.cpu = <-peak, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", cmd.Path, err, &said)
+	}
+	return u, err
+}
+
+// peakOf is the largest resident set that a process has had, 0 where the system does not say.
+func peakOf(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		var kib int64
+		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
+			return kib << 10
+		}
+	}
+	return 0
 }
 
 // plus is one step after another.

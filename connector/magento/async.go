@@ -17,7 +17,8 @@ type bulkItem struct {
 	scope  string
 	// product is the body's product, as it would go by a single call.
 	product json.RawMessage
-	more    bool // the record is not level when this is done
+	more    bool   // the record is not level when this is done
+	was     string // the product's version before, "" of a new one
 }
 
 // mostBulk is how many items go in one bulk, and mostBulkBytes how large it gets: Adobe's limit is 5000.
@@ -145,7 +146,7 @@ func (s *System) accepted(items []bulkItem, got *bulkAnswer, at time.Time, resul
 			single = append(single, it)
 			continue
 		}
-		r := receipt{Bulk: got.UUID, Op: op, SKU: it.sku, At: at, More: it.more, Gone: it.method == http.MethodDelete}
+		r := receipt{Bulk: got.UUID, Op: op, SKU: it.sku, At: at, More: it.more, Was: it.was, Gone: it.method == http.MethodDelete}
 		results[it.at] = lockstep.Result{Key: lockstep.Key(it.sku), Receipt: r.text()}
 		s.queued.open(r)
 	}

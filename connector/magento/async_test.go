@@ -130,6 +130,15 @@ func TestACompleteOperationIsReadBack(t *testing.T) {
 	if r := confirm(t, s, first...)[0]; r.Err != nil {
 		t.Fatal(r.Err)
 	}
+	// In the second of the save before, the time says nothing: the record is looked at.
+	same := queued(0, "A", `,"weight":3`)
+	same.was = now.Format(magentoTime)
+	sameSecond := send(t, s, same)
+	shop.interfere(nil, statusIs(opComplete, "Service execution success"))
+	if r := confirm(t, s, sameSecond...)[0]; lockstep.KindOf(r.Err) != lockstep.Conflict || r.Receipt != "" || s.queued.avoids("A") {
+		t.Errorf("%+v", r)
+	}
+	shop.interfere(nil, nil)
 	now = now.Add(time.Minute)
 	second := send(t, s, queued(0, "A", `,"weight":2`))
 	shop.interfere(nil, statusIs(opComplete, "Service execution success"))

@@ -160,13 +160,11 @@ func (s *System) readBack(ctx context.Context, through []confirmed, results []lo
 	for _, c := range through {
 		p, there := saved[foldSKU(c.SKU)]
 		at, _ := parseTime(p.Updated)
-		believed := there && !at.Before(c.start)
-		if c.Gone {
-			believed = !there
-		}
 		switch {
-		case !believed:
+		case c.Gone && there, !c.Gone && (!there || at.Before(c.start)):
 			results[c.at] = s.queued.lookAgain(c.confirming, "the product does not show it")
+		case !c.Gone && c.Was != "" && p.Updated == c.Was: // saved in the second of the save before, or not at all
+			results[c.at] = s.queued.end(c.confirming, lockstep.Faultf(lockstep.CodeVersionMoved, "the operation is complete, and is looked at"))
 		case c.More:
 			results[c.at] = s.queued.end(c.confirming, lockstep.Faultf(lockstep.CodeVersionMoved, "the operation is complete, and more is to be sent"))
 		default:

@@ -221,16 +221,16 @@ func (a *productApply) rest(ctx context.Context, j *job) lockstep.Result {
 
 // enqueue leaves a product's first step to Magento's queue. What else there is to do is found by the look that follows.
 func (a *productApply) enqueue(j *job, s *sight, steps []step) lockstep.Result {
-	sku := j.want.sku
+	sku, was := j.want.sku, ""
 	if s != nil {
-		sku = s.sku
+		sku, was = s.sku, s.updated
 	}
 	body, err := json.Marshal(steps[0].body(sku, a.plan.attrs))
 	if err != nil {
 		return lockstep.Result{Err: lockstep.Faultf(lockstep.CodeInvariant, "a product cannot be written as JSON")}
 	}
 	more := len(steps) > 1 || len(j.missing) > 0 || len(j.unsure) > 0 || j.want.images != nil
-	a.later(bulkItem{at: j.at, sku: sku, method: http.MethodPut, scope: steps[0].scope, product: body, more: more})
+	a.later(bulkItem{at: j.at, sku: sku, method: http.MethodPut, scope: steps[0].scope, product: body, more: more, was: was})
 	return lockstep.Result{}
 }
 

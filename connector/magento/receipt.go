@@ -15,8 +15,9 @@ type receipt struct {
 	SKU  string    `json:"sku"`
 	At   time.Time `json:"at"` // when it was accepted, by our clock
 	// More says that the record is not level yet when this operation is through.
-	More bool `json:"more,omitempty"`
-	Gone bool `json:"gone,omitempty"` // it is a delete
+	More bool   `json:"more,omitempty"`
+	Gone bool   `json:"gone,omitempty"` // it is a delete
+	Was  string `json:"was,omitempty"`  // the product's version before
 	// Row is the key of a row of the product, one of so many in the operation.
 	Row  lockstep.Key `json:"row,omitempty"`
 	Rows int          `json:"rows,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/value"
@@ -15,6 +16,7 @@ type System struct {
 	client  *client
 	shop    *shop
 	streams []*stream
+	shapes  shapes
 	rowState
 	skus    turns // one write at a time of each SKU
 	lookups lookups
@@ -73,6 +75,58 @@ func (s *System) stream(name string) (*stream, error) {
 	return s.streams[i], nil
 }
 
+// shapes are the streams as they were described last. A shop has hundreds of attributes, each with a field for every
+// store view: that is not made anew for each page.
+type shapes struct {
+	mu   sync.Mutex
+	held map[string]shape
+}
+
+// shape is a stream, and what it was made of.
+type shape struct {
+	def     lockstep.Stream
+	where   *places
+	product *attributes
+	categ   *attributes
+}
+
+// of is the stream as it is now, made anew where what is known of the shop is another.
+func (h *shapes) of(ctx context.Context, s *System, st *stream) (lockstep.Stream, error) {
+	made := shape{}
+	var err error
+	switch st.name {
+	case productsStream:
+		made.product, err = s.shop.productAttributes(ctx)
+	case categoriesStream:
+		made.categ, err = s.shop.categoryAttributes(ctx)
+	case optionsStream:
+	default:
+		return s.describe(ctx, st) // the same in all shops
+	}
+	if err == nil {
+		made.where, err = s.shop.where(ctx)
+	}
+	if err != nil {
+		return lockstep.Stream{}, about(err, st.name)
+	}
+	h.mu.Lock()
+	had, ok := h.held[st.name]
+	h.mu.Unlock()
+	if ok && had.where == made.where && had.product == made.product && had.categ == made.categ {
+		return had.def, nil
+	}
+	if made.def, err = s.describe(ctx, st); err != nil {
+		return made.def, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held == nil {
+		h.held = map[string]shape{}
+	}
+	h.held[st.name] = made
+	return made.def, nil
+}
+
 // reading is a Read with what it needs: the stream as it is now.
 type reading struct {
 	lockstep.Read
@@ -90,7 +144,7 @@ func (s *System) reading(ctx context.Context, r lockstep.Read) (*stream, *readin
 	if err != nil {
 		return nil, nil, err
 	}
-	def, err := s.describe(ctx, st)
+	def, err := s.shapes.of(ctx, s, st)
 	if err != nil {
 		return nil, nil, err
 	}

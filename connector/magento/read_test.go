@@ -396,7 +396,7 @@ func TestWhatWasMadeSinceIsKnown(t *testing.T) {
 	if len(got) != 1 {
 		t.Fatal(got)
 	}
-	wantFields(t, got[0], value.F("shade", "Green", "stuff", value.Null, setField, "Bags", categoriesField, texts("Default Category/New")))
+	wantFields(t, got[0], value.F("shade", "Green", "stuff", value.List(), setField, "Bags", categoriesField, texts("Default Category/New")))
 	shop.calls()
 	readAll(t, sys, r, lockstep.Limit{}) // the option that never was is not looked for again
 	if calls := shop.calls(); len(calls) != 1 {

@@ -68,6 +68,20 @@ func (b *builder) report(f *config.Flow, setting string, code lockstep.Code, hin
 	b.problems = append(b.problems, b.cfg.Problem(code, b.cfg.At(path), path, fmt.Sprintf(format, args...), hint))
 }
 
+// transfer is how the flow's writes go over.
+func (b *builder) transfer(f *config.Flow, to lockstep.Stream) lockstep.Transfer {
+	switch f.Deliver.Transfer {
+	case config.SingleTransfer:
+		return lockstep.SingleTransfer
+	case config.BulkTransfer:
+		if !to.Bulk {
+			b.report(f, "deliver.transfer", lockstep.CodeCannot, "leave it out, or say `auto`", "%s of %s takes no writes in bulk", to.Name, f.To.System)
+		}
+		return lockstep.BulkTransfer
+	}
+	return lockstep.AutoTransfer
+}
+
 // flow makes one flow, or reports why it cannot; nil where something is wrong.
 func (b *builder) flow(f *config.Flow) *engine.Flow {
 	before := len(b.problems)
@@ -97,6 +111,7 @@ func (b *builder) flow(f *config.Flow) *engine.Flow {
 		OnTargetEdit: engine.OnTargetEdit(f.To.OnTargetEdit),
 		Deletes:      engine.Brake{Share: f.Deletes.MaxShare, Max: int64(f.Deletes.Max)},
 		Batch:        f.Deliver.Batch,
+		Transfer:     b.transfer(f, *to),
 		Concurrency:  f.Deliver.Concurrency,
 		Retry:        engine.Retry{Attempts: f.Deliver.Retry.Attempts, From: f.Deliver.Retry.From, To: f.Deliver.Retry.To},
 		Page:         b.cfg.Page(f),

@@ -247,7 +247,18 @@ type Deliver struct {
 	Concurrency int // writes at the same time
 	Rate        Rate
 	Retry       Retry
+	Transfer    Transfer
 }
+
+// Transfer is how a flow's writes go over.
+type Transfer string
+
+// The ways of a write.
+const (
+	AutoTransfer   Transfer = "auto"
+	SingleTransfer Transfer = "single"
+	BulkTransfer   Transfer = "bulk"
+)
 
 // Retry says how a failed delivery is tried again.
 type Retry struct {

@@ -241,6 +241,8 @@ var deliverShape = object[Deliver]{fields: []field[Deliver]{
 	at("concurrency", within(1, 256), func(v *Deliver) *int { return &v.Concurrency }, "most writes at the same time", standard("2")),
 	at("rate", rate, func(v *Deliver) *Rate { return &v.Rate }, "most records written; absent is no limit"),
 	at("retry", retryShape, func(v *Deliver) *Retry { return &v.Retry }, "how failed deliveries are tried again"),
+	at("transfer", choice[Transfer]{AutoTransfer, SingleTransfer, BulkTransfer}, func(v *Deliver) *Transfer { return &v.Transfer },
+		"`single` sends records one by one and waits for each; `bulk` sends many together, which the target accepts and does later; `auto` leaves that to the connector", standard("auto")),
 }}
 
 var deletesShape = object[Brake]{fields: []field[Brake]{

@@ -48,6 +48,26 @@ func firstly(fates ...memory.Fate) memory.Later {
 	}
 }
 
+// erratic is a target whose operations take their time, and now and then get lost, are done without anybody telling, are done
+// by half, fail for now, or get another receipt.
+func erratic(n, asked int) memory.Fate {
+	switch {
+	case n%4 == asked%4 && asked < 4:
+		return memory.NotYet
+	case n%5 == 3 && asked == 1:
+		return memory.Renew
+	case n%11 == 6:
+		return memory.Lose
+	case n%7 == 4:
+		return memory.Mumble
+	case n%6 == 5:
+		return memory.Half
+	case n%13 == 2:
+		return memory.Fail
+	}
+	return memory.Do
+}
+
 // story is what happened to a record, step by step.
 func (w *world) story(e *Engine, flow string, key lockstep.Key) []string {
 	w.t.Helper()
@@ -327,7 +347,10 @@ func TestAnOperationHoldsItsRecordForOthers(t *testing.T) {
 			t.Fatalf("%d were accepted", n)
 		}
 		second := make(chan error, 1)
-		go func() { _, err := e.Sync(ctx, []string{"other"}, SyncOptions{Full: true, Patience: time.Minute}); second <- err }()
+		go func() {
+			_, err := e.Sync(ctx, []string{"other"}, SyncOptions{Full: true, Patience: time.Minute})
+			second <- err
+		}()
 		time.Sleep(10 * time.Second)
 		if n := w.b.Accepted("products"); n != 1 {
 			t.Errorf("%d were accepted while the first was open", n)

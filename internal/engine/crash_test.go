@@ -25,6 +25,7 @@ type killer struct {
 	n    int
 	at   int // 0 is never
 	dead bool
+	last func() // when it dies
 }
 
 func (k *killer) point() error {
@@ -32,7 +33,9 @@ func (k *killer) point() error {
 	defer k.mu.Unlock()
 	k.n++
 	if k.n == k.at {
-		k.dead = true
+		if k.dead = true; k.last != nil {
+			k.last()
+		}
 	}
 	if k.dead {
 		return errDead
@@ -150,6 +153,7 @@ type variant struct {
 	dump  func(w *world) (a, b string)
 	first func(w *world, s lockstep.Store) // what a process that does not die has done before
 	hints bool                             // nothing but hints tells of changes
+	later bool                             // the target accepts writes and does them later
 	life  func(w *world, e *Engine)        // nil is life
 	after func(w *world)                   // nil is afterwards
 	every int                              // in the store on disk: only some of its points, one in so many
@@ -172,6 +176,17 @@ func variants() []variant {
 			w.defs[0].rules = nil
 		}},
 		{name: "target chooses keys", lost: true, dump: byName, world: serverKeys},
+		{name: "accepts", dump: plain, later: true, every: 7, grace: time.Second, world: func(t testing.TB) *world { return laterWorld(t, erratic) }},
+		{name: "accepts, full only", dump: plain, later: true, every: 7, grace: time.Second, world: func(t testing.TB) *world {
+			w := laterWorld(t, erratic)
+			w.defs = []flowDef{{name: "products"}}
+			return w
+		}},
+		{name: "accepts, target chooses keys", dump: byName, later: true, every: 7, grace: time.Second, world: func(t testing.TB) *world {
+			w := serverKeys(t)
+			w.b.DefineStream(lockstep.Stream{Name: "products", Fields: productFields, Key: []string{"id"}, ServerKeys: true}, memory.Rules{Later: erratic})
+			return w
+		}},
 		{name: "hints only", hints: true, dump: plain, world: func(t testing.TB) *world { return newWorld(t) }},
 		{name: "references", every: 11, delta: true, world: referenceWorld, life: referenceLife, after: referenceAfterwards, dump: referenceDump},
 		{name: "references, lost answers", every: 13, lost: true, grace: time.Second, delta: true, world: referenceWorld, life: referenceLife, after: referenceAfterwards, dump: referenceDump},
@@ -349,6 +364,13 @@ func crashOnce(t *testing.T, v variant, at int, st stores) (died bool) {
 	w.a.SetHook(nil)
 	w.b.SetHook(nil)
 	died = k.died()
+	switch {
+	case !v.later:
+	case at%3 == 1: // what was accepted is done while nobody asks
+		w.b.Work("products")
+	case at%3 == 2: // or is lost
+		w.b.Forget("products")
+	}
 	time.Sleep(15 * time.Minute) // leases of the dead run out, and the grace time passes
 	next := st.reopen(t)
 	defer next.Close()
@@ -375,7 +397,7 @@ func crashOnce(t *testing.T, v variant, at int, st stores) (died bool) {
 	if a != b {
 		t.Errorf("the sides differ\nsource:\n%s\ntarget:\n%s", a, b)
 	}
-	if s := w.status(e, "products"); s.Parked+s.Ready+s.Delayed+s.Waiting > 0 {
+	if s := w.status(e, "products"); s.Parked+s.Ready+s.Delayed+s.Waiting+s.Confirming > 0 {
 		entries, _ := next.Entries(context.Background(), "products", "", 0, 10)
 		t.Errorf("left in the queue: %+v\n%+v", s, entries)
 	}

@@ -70,6 +70,7 @@ type Flow struct {
 	Deletes      Brake
 
 	Batch       int
+	Transfer    lockstep.Transfer
 	Concurrency int
 	Rate        *rate.Limiter // writes a second; nil is unlimited
 	Retry       Retry

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/connector/memory"
 	"github.com/lockstep-sync/lockstep/internal/conflict"
 	"github.com/lockstep-sync/lockstep/value"
 )
@@ -21,6 +22,7 @@ type pairVariant struct {
 	lost   bool
 	lossy  bool
 	sided  bool
+	later  bool
 }
 
 func pairVariants() []pairVariant {
@@ -30,6 +32,11 @@ func pairVariants() []pairVariant {
 		{name: "lost answers", lost: true},
 		{name: "side a wins", sided: true, adjust: func(w *pairWorld) { w.policy = conflict.Wins(lockstep.A) }},
 		{name: "side b wins", sided: true, adjust: func(w *pairWorld) { w.policy = conflict.Wins(lockstep.B) }},
+		{name: "accepts", later: true, adjust: func(w *pairWorld) {
+			for _, s := range []*memory.System{w.a, w.b} {
+				s.DefineStream(lockstep.Stream{Name: things, Fields: pairFields, Key: []string{"id"}, SeesDeletes: true}, memory.Rules{Later: erratic})
+			}
+		}},
 		{name: "lossy", lossy: true, adjust: func(w *pairWorld) {
 			w.there.rules = map[string]string{"id": "id", "name": "name", "price": "round(price, 1)"}
 			w.back.rules = map[string]string{"id": "id", "name": "name", "price": "price"}
@@ -104,6 +111,16 @@ func pairCrashOnce(t *testing.T, v pairVariant, at int, st stores) (died bool) {
 	u := newUsers(w)
 	u.lossy, u.sided = v.lossy, v.sided
 	k := &killer{at: at}
+	if v.later { // what was accepted is done while nobody asks, or is lost: before anybody edits anything
+		k.last = func() {
+			for _, s := range []*memory.System{w.a, w.b} {
+				if at%2 == 1 {
+					s.Work(things)
+				}
+				s.Forget(things)
+			}
+		}
+	}
 	var lost *faults
 	if v.lost {
 		gone := lockstep.NewFault(lockstep.CodeNetwork, errors.New("the answer was lost")).Maybe()

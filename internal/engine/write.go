@@ -26,7 +26,7 @@ func (w *worker) write(ctx context.Context, items []*item) {
 }
 
 func (w *worker) toWrite(it *item) lockstep.Write {
-	wr := lockstep.Write{ID: w.flow.Name + "/" + string(it.key()) + "/" + strconv.FormatInt(it.delivery.Generation, 10), Op: it.op, Key: it.target, Fields: it.image}
+	wr := lockstep.Write{ID: w.flow.Name + "/" + string(it.key()) + "/" + strconv.FormatInt(it.delivery.Generation, 10), Op: it.op, Key: it.target, Fields: it.image, Transfer: w.flow.Transfer}
 	if it.face != nil && it.theirs != nil && w.flow.versioned() {
 		wr.IfVersion = it.theirs.Version // an edit since the look is not written over
 	}

@@ -47,3 +47,11 @@ func (s *System) applyEach(ctx context.Context, writes []lockstep.Write, one fun
 	wg.Wait()
 	return results
 }
+
+// deleted is the answer of a delete. That a record is not there is what a delete wants.
+func deleted(err error) error {
+	if lockstep.KindOf(err) == lockstep.NotFound {
+		return nil
+	}
+	return err
+}

@@ -50,6 +50,7 @@ func (s *System) applyProducts(ctx context.Context, writes []lockstep.Write) ([]
 	}
 	defer a.shelf.close()
 	a.understand(ctx, writes)
+	a.plan.attrs = a.read.attrs
 	var names []string
 	for _, j := range a.jobs {
 		names = append(names, j.key)

@@ -35,7 +35,8 @@ func (s *System) writeAttribute(ctx context.Context, w *lockstep.Write) lockstep
 	}
 	res := lockstep.Result{Key: lockstep.Key(code)}
 	if w.Op == lockstep.Delete {
-		_, res.Err = s.client.do(ctx, call{name: "delete an attribute", method: http.MethodDelete, scope: allViews, path: attributeAt(code)})
+		_, err := s.client.do(ctx, call{name: "delete an attribute", method: http.MethodDelete, scope: allViews, path: attributeAt(code)})
+		res.Err = deleted(err)
 		return res
 	}
 	if v, ok := w.Fields.Get("attribute_code"); ok && v.Kind() == value.KindText && v.Text() != code {
@@ -138,7 +139,8 @@ func (s *System) writeSet(ctx context.Context, known *sets, w *lockstep.Write) l
 		return res
 	}
 	if w.Op == lockstep.Delete {
-		_, res.Err = s.client.do(ctx, call{name: "delete an attribute set", method: http.MethodDelete, scope: allViews, path: setAt(id.text())})
+		_, err := s.client.do(ctx, call{name: "delete an attribute set", method: http.MethodDelete, scope: allViews, path: setAt(id.text())})
+		res.Err = deleted(err)
 		return res
 	}
 	at := slices.IndexFunc(known.list, func(a attributeSet) bool { return a.ID == id })

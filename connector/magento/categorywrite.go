@@ -164,7 +164,7 @@ func (a *categoryApply) field(out *categoryWant, name string, v value.Value) (er
 		at, scope = &attribute{code: "position", backend: "int"}, allViews
 	}
 	if at == nil {
-		return quietf("there is no such attribute")
+		return noSuchField(a.sys.conf)
 	}
 	text, err := at.categoryText(v)
 	if err != nil {
@@ -225,7 +225,7 @@ func (a *categoryApply) one(ctx context.Context, w *lockstep.Write) lockstep.Res
 	case w.Op == lockstep.Delete:
 		_, err := a.sys.client.do(ctx, call{name: "delete a category", method: http.MethodDelete, scope: allViews, path: categoryAt(id)})
 		delete(a.seen, id)
-		return lockstep.Result{Key: w.Key, Err: err}
+		return lockstep.Result{Key: w.Key, Err: deleted(err)}
 	case id != 0 && s == nil:
 		return lockstep.Result{Err: lockstep.Faultf(lockstep.CodeGone, "there is no category of this id")}
 	}

@@ -43,6 +43,11 @@ func (c *costume) inner(name string) string {
 }
 
 func newPlace(t *testing.T, streams ...lockstep.Stream) connectortest.Place {
+	return placeOf(t, "price", streams...)
+}
+
+// placeOf is a place whose numbers are attributes of a kind of input: Magento takes no negative price.
+func placeOf(t *testing.T, numbers string, streams ...lockstep.Stream) connectortest.Place {
 	t.Helper()
 	shop, err := sandbox.New(sandbox.Options{Open: true})
 	if err != nil {
@@ -60,7 +65,7 @@ func newPlace(t *testing.T, streams ...lockstep.Stream) connectortest.Place {
 		}
 		input := "textarea"
 		if f.Type.Kind == value.IntType || f.Type.Kind == value.DecimalType {
-			input = "price"
+			input = numbers
 		}
 		must(t, shop, http.MethodPost, "products/attributes", map[string]any{"attribute": map[string]any{
 			"attribute_code": c.inner(f.Name), "frontend_input": input, "scope": "global", "is_required": false, "default_frontend_label": f.Name}})

@@ -75,7 +75,8 @@ func (s *System) writeCustomer(ctx context.Context, w *lockstep.Write, have cust
 		res.Err = lockstep.Faultf(lockstep.CodeVersionMoved, "the customer was saved meanwhile")
 		return res
 	case w.Op == lockstep.Delete:
-		_, res.Err = s.client.do(ctx, call{name: "delete a customer", method: http.MethodDelete, scope: allViews, path: customerAt(string(w.Key))})
+		_, err := s.client.do(ctx, call{name: "delete a customer", method: http.MethodDelete, scope: allViews, path: customerAt(string(w.Key))})
+		res.Err = deleted(err)
 		return res
 	case w.Key != "" && have == nil:
 		res.Err = lockstep.Faultf(lockstep.CodeGone, "there is no customer of this id")

@@ -126,7 +126,8 @@ func (a *optionApply) one(ctx context.Context, w *lockstep.Write) lockstep.Resul
 	}
 	res := lockstep.Result{Key: w.Key}
 	if w.Op == lockstep.Delete {
-		_, res.Err = a.sys.client.do(ctx, call{name: "delete an option", method: http.MethodDelete, scope: allViews, path: optionsPath(want.code) + "/" + escape(want.id)})
+		_, err := a.sys.client.do(ctx, call{name: "delete an option", method: http.MethodDelete, scope: allViews, path: optionsPath(want.code) + "/" + escape(want.id)})
+		res.Err = deleted(err)
 		delete(a.labels, want.code)
 		return res
 	}

@@ -253,6 +253,9 @@ func (a *productApply) queue(ctx context.Context) {
 				q = call{name: "delete a product", method: http.MethodDelete, scope: it.scope, path: pathOfProduct(it.sku)}
 			}
 			r, err := a.sys.client.do(ctx, q)
+			if it.method == http.MethodDelete {
+				err = deleted(err)
+			}
 			if err != nil || it.method == http.MethodDelete {
 				return lockstep.Result{Key: lockstep.Key(it.sku), Err: err}
 			}

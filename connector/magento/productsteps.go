@@ -303,7 +303,7 @@ func deref(text *string) string {
 	return *text
 }
 
-// remove deletes a product. That it is not there is what a delete wants, and the engine knows that.
+// remove deletes a product.
 func (a *productApply) remove(ctx context.Context, j *job, s *sight) lockstep.Result {
 	sku := strings.TrimSpace(string(j.w.Key))
 	if s != nil {
@@ -319,7 +319,8 @@ func (a *productApply) remove(ctx context.Context, j *job, s *sight) lockstep.Re
 		a.later(item)
 		return res
 	}
-	_, res.Err = a.sys.client.do(ctx, call{name: "delete a product", method: http.MethodDelete, scope: allViews, path: pathOfProduct(sku)})
+	_, err := a.sys.client.do(ctx, call{name: "delete a product", method: http.MethodDelete, scope: allViews, path: pathOfProduct(sku)})
+	res.Err = deleted(err)
 	if res.Err != nil && lockstep.FaultOf(res.Err).Next == nextSlash { // a server before Magento takes no such path: the queue has the SKU in the body
 		a.later(item)
 		res.Err = nil

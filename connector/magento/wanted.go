@@ -114,9 +114,12 @@ func (r *productReader) field(ctx context.Context, out *wanted, name string, v v
 	case "image_urls":
 		return readURLs(&out.urls, v)
 	}
-	at, scope := r.attribute(name)
+	at, scope, err := r.attribute(ctx, name)
+	if err != nil {
+		return err
+	}
 	if at == nil {
-		return quietf("there is no such attribute")
+		return noSuchField(r.sys.conf)
 	}
 	text, err := r.sys.encode(ctx, at, v)
 	if err != nil {
@@ -129,9 +132,28 @@ func (r *productReader) field(ctx context.Context, out *wanted, name string, v v
 	return nil
 }
 
-// attribute is what a field is the value of, and at which scope.
-func (r *productReader) attribute(name string) (*attribute, string) {
-	return scopedAttribute(r.attrs, r.places, name)
+// noSuchField is for an attribute that there is not: a mistake of the configuration, or one that somebody deleted.
+func noSuchField(c *conf) error {
+	if c.unknown == warnUnknown {
+		return quietf("there is no such attribute")
+	}
+	return lockstep.Faultf(lockstep.CodeNoField, "the shop has no such attribute")
+}
+
+// attribute is what a field is the value of, and at which scope. One that is not known may have been made a moment ago.
+func (r *productReader) attribute(ctx context.Context, name string) (*attribute, string, error) {
+	at, scope := scopedAttribute(r.attrs, r.places, name)
+	if at != nil || !r.sys.lookups.again("attribute\x00"+name) {
+		return at, scope, nil
+	}
+	r.sys.shop.product.forget()
+	attrs, err := r.sys.shop.productAttributes(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	r.attrs = attrs
+	at, scope = scopedAttribute(r.attrs, r.places, name)
+	return at, scope, nil
 }
 
 // scopedAttribute finds an attribute by its own name, or by that with the suffix of a store view behind it.

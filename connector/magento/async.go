@@ -129,9 +129,12 @@ func (s *System) sendBulk(ctx context.Context, items []bulkItem, results []locks
 	case (f.Kind == lockstep.Invalid || f.Kind == lockstep.NotFound) && !f.Unknown:
 		return items
 	}
+	if f = lockstep.FaultOf(err); f.Unknown && ctx.Err() == nil {
+		items = s.adopt(ctx, items, at, results)
+	}
 	for _, it := range items {
 		results[it.at] = lockstep.Result{Err: err}
-		if lockstep.FaultOf(err).Unknown { // it may be in the queue: the next try is not to race with it there
+		if f.Unknown { // it may come into the queue yet: the next try is not to race with it there
 			s.queued.avoid(it.sku)
 		}
 	}

@@ -238,7 +238,7 @@ func TestWhatWouldSpoilABulkGoesByItself(t *testing.T) {
 	}
 }
 
-// An answer that is lost may be of a bulk that was taken.
+// An answer that is lost may be of a bulk that was taken: then its operations are found, and followed.
 func TestALostAnswerOfABulk(t *testing.T) {
 	shop := newTestShop(t, sandbox.Options{})
 	s := shop.open(t, nil)
@@ -248,9 +248,30 @@ func TestALostAnswerOfABulk(t *testing.T) {
 			a.Body = bytes.NewBufferString("<html>")
 		}
 	})
-	results := make([]lockstep.Result, 1)
-	s.sendBulks(t.Context(), []bulkItem{queued(0, "A", "")}, results)
-	if f := lockstep.FaultOf(results[0].Err); f == nil || !f.Unknown || results[0].Receipt != "" || !s.queued.avoids("A") {
+	results := make([]lockstep.Result, 3)
+	s.sendBulks(t.Context(), []bulkItem{queued(0, "A/1", ""), queued(1, "b", ""), {at: 2, sku: "C", method: http.MethodDelete, scope: allViews}}, results)
+	for i, r := range results {
+		if r.Err != nil || r.Receipt == "" || !s.queued.busy([]string{"a/1", "B", "c"}[i]) {
+			t.Errorf("%d: %+v", i, r)
+		}
+	}
+	shop.StartConsumers(1)
+	shop.Drain()
+	for i, r := range confirm(t, s, results[0].Receipt, results[1].Receipt, results[2].Receipt) {
+		if r.Err != nil || r.Receipt != "" {
+			t.Errorf("%d: %+v", i, r)
+		}
+	}
+	// One that is not there may come yet.
+	shop.interfere(func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		lost := strings.Contains(r.URL.Path, "/async/bulk/")
+		if lost {
+			w.WriteHeader(http.StatusGatewayTimeout)
+		}
+		return lost
+	}, nil)
+	s.sendBulks(t.Context(), []bulkItem{queued(0, "A/1", "")}, results[:1])
+	if f := lockstep.FaultOf(results[0].Err); f == nil || !f.Unknown || results[0].Receipt != "" || !s.queued.avoids("a/1") {
 		t.Errorf("%+v", results[0])
 	}
 }

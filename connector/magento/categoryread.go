@@ -169,7 +169,7 @@ func (p *categoryPlan) inStoreView(ctx context.Context, v view, rows []row) (map
 	for i := range rows {
 		ids[i] = number(rows[i].id).text()
 	}
-	for some := range slices.Chunk(ids, maxNumbers) {
+	for some := range slices.Chunk(ids, p.s.conf.page) {
 		got, err := p.s.client.find(ctx, "categories in a store view", v.code, categoryPath, search{
 			groups: [][]filter{{{numberColumn, oneOf, strings.Join(some, ",")}}}, sort: []string{numberColumn}, size: len(some), fields: asked(p.inView),
 		})

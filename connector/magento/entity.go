@@ -3,6 +3,7 @@ package magento
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -201,25 +202,41 @@ func (e *entity) fetch(ctx context.Context, r *reading, keys []lockstep.Key) ([]
 			values = append(values, string(k))
 		}
 	}
+	rows, err := e.gather(ctx, p, inGroups(e.key, values))
+	if err != nil {
+		return nil, err
+	}
 	var out []lockstep.Record
-	for _, group := range inGroups(e.key, values) {
-		err := e.each(ctx, p, group, func(one *row) error {
-			// To the database, "café" may equal "cafe": that is not the record asked for. Of several rows with one
-			// SKU, which Magento does not prevent, the one with the lowest number is the one that it writes to.
-			if k := fold(one.change.Record.Key); asked[k] {
-				delete(asked, k)
-				if one.change.Fault != nil {
-					return one.change.Fault
-				}
-				out = append(out, one.change.Record)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
+	for i := range rows {
+		// To the database, "café" may equal "cafe": that is not the record asked for. Of several rows with one SKU, which
+		// Magento does not prevent, the one with the lowest number is the one that it writes to.
+		k := fold(rows[i].change.Record.Key)
+		if !asked[k] {
+			continue
 		}
+		delete(asked, k)
+		if rows[i].change.Fault != nil {
+			return nil, rows[i].change.Fault
+		}
+		out = append(out, rows[i].change.Record)
 	}
 	return out, nil
+}
+
+// gather gives all records that groups of filters find, several groups side by side.
+func (e *entity) gather(ctx context.Context, p *plan, groups [][]filter) ([]row, error) {
+	found := make([][]row, len(groups))
+	calls := make([]func() error, len(groups))
+	for i, group := range groups {
+		calls[i] = func() error {
+			return e.each(ctx, p, group, func(one *row) error {
+				found[i] = append(found[i], *one)
+				return nil
+			})
+		}
+	}
+	err := inParallel(e.conf.writers, calls...)
+	return slices.Concat(found...), err
 }
 
 // fold is a key as Magento compares it.
@@ -290,8 +307,12 @@ func (e *entity) find(ctx context.Context, r *reading, by []string, values [][]v
 		return nil
 	}
 	groups, rest := m.groups(columns)
-	for _, g := range groups {
-		if err := e.each(ctx, p, g, take); err != nil {
+	rows, err := e.gather(ctx, p, groups)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		if err := take(&rows[i]); err != nil {
 			return nil, err
 		}
 	}

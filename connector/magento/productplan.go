@@ -187,16 +187,26 @@ func (p *productPlan) fill(ctx context.Context, page *productPage, rows []row) (
 			return err
 		}
 	}
+	var calls []func() error
 	if p.needs[childrenField] {
-		if page.children, err = p.childrenOf(ctx, page); err != nil {
+		calls = append(calls, func() (err error) {
+			page.children, err = p.childrenOf(ctx, page)
 			return err
-		}
+		})
+	}
+	inViews := make([]map[int64]*wireProduct, len(p.views))
+	for i, v := range p.views {
+		calls = append(calls, func() (err error) {
+			inViews[i], err = p.s.productsInView(ctx, v, p.inView, rows)
+			return err
+		})
+	}
+	if err := inParallel(p.s.conf.writers, calls...); err != nil {
+		return err
 	}
 	page.inViews = map[string]map[int64]*wireProduct{}
-	for _, v := range p.views {
-		if page.inViews[v.code], err = p.s.productsInView(ctx, v, p.inView, rows); err != nil {
-			return err
-		}
+	for i, v := range p.views {
+		page.inViews[v.code] = inViews[i]
 	}
 	return p.freshOptions(ctx, page)
 }
@@ -209,7 +219,7 @@ func (s *System) productsInView(ctx context.Context, v view, parts []string, row
 		ids[i] = number(rows[i].id).text()
 	}
 	// Numbers are short: a page of them fits into one filter.
-	for some := range slices.Chunk(ids, maxNumbers) {
+	for some := range slices.Chunk(ids, s.conf.page) {
 		got, err := s.client.find(ctx, "products in a store view", v.code, productPath, search{
 			groups: [][]filter{{{numberColumn, oneOf, strings.Join(some, ",")}}}, sort: []string{numberColumn}, size: len(some), fields: asked(parts),
 		})
@@ -226,9 +236,6 @@ func (s *System) productsInView(ctx context.Context, v view, parts []string, row
 	}
 	return out, nil
 }
-
-// maxNumbers is how many numbers go into one filter.
-const maxNumbers = 200
 
 // treeFor is the tree with all categories of a page in it: those that are not there may have been made since.
 func (p *productPlan) treeFor(ctx context.Context, page *productPage) (*tree, error) {
@@ -270,7 +277,7 @@ func (p *productPlan) childrenOf(ctx context.Context, page *productPage) (map[in
 			}
 		}
 	}
-	for some := range slices.Chunk(ids, maxNumbers) {
+	for some := range slices.Chunk(ids, p.s.conf.page) {
 		got, err := p.s.client.find(ctx, "SKUs of children", allViews, productPath, search{
 			groups: [][]filter{{{numberColumn, oneOf, strings.Join(some, ",")}}}, sort: []string{numberColumn}, size: len(some), fields: asked([]string{"id,sku"}),
 		})

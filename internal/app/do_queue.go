@@ -96,7 +96,7 @@ func (d *doing) byKey(ctx context.Context, flow string, state lockstep.EntryStat
 
 // retry makes parked and delayed entries ready.
 func (d *doing) retry(ctx context.Context) error {
-	n, err := d.decide(ctx, func(ids []int64) (int, error) { return d.store.Requeue(ctx, ids...) }, lockstep.Parked, lockstep.Delayed)
+	n, err := d.decide(ctx, func(ids []int64) (int, error) { return d.store.Requeue(ctx, ids...) }, lockstep.Parked, lockstep.Delayed, lockstep.Confirming)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (d *doing) discard(ctx context.Context) error {
 	if reason == "" {
 		reason = "discarded by hand"
 	}
-	n, err := d.decide(ctx, func(ids []int64) (int, error) { return d.store.Discard(ctx, reason, ids...) }, lockstep.Parked)
+	n, err := d.decide(ctx, func(ids []int64) (int, error) { return d.store.Discard(ctx, reason, ids...) }, lockstep.Parked, lockstep.Confirming)
 	if err != nil {
 		return err
 	}

@@ -81,6 +81,9 @@ func (w *worker) accept(it *item) {
 	now := w.now()
 	it.out = &lockstep.Outcome{Delivery: o.Delivery, Verdict: lockstep.Accept, RetryAt: now.Add(askPause(0)), Run: o.Run,
 		Operation: &lockstep.Operation{Receipt: it.receipt, At: now, Then: text, Holds: it.holds}}
+	if it.op != lockstep.Delete { // news of what it was made with must reach it from now on; a delete holds keys until it is done
+		it.out.Refs, it.out.Since = o.Refs, o.Since
+	}
 }
 
 // accepted notes that the write of an item was accepted, before its answer says where it goes.

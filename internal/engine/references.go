@@ -116,5 +116,8 @@ func (r *fullRun) acceptPaged(it *item, end *lockstep.PageEnd) {
 	it.out.News |= told(it)
 	it.out.Run = r.row.ID
 	r.accept(it)
+	if it.out.Refs != nil {
+		end.Refs = append(end.Refs, lockstep.Refers{Key: it.key(), To: it.out.Refs})
+	}
 	end.Failed = append(end.Failed, *it.out)
 }

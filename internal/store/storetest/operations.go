@@ -310,6 +310,19 @@ var operationRows = []row{
 		b.settle(o)
 		b.leases("b#1 v=1")
 	}},
+	{"what an accepted record was made with is known from then on", func(b *bench) {
+		b.capture(up("a", 1))
+		o := accepted(b.one(), "r1")
+		o.Refs = []lockstep.Reference{{Ref: lockstep.Ref{Flow: "g", Key: "x"}, Use: lockstep.Built}}
+		b.settle(o)
+		refs, err := b.s.Refers(b.ctx, "f", "a")
+		b.ok(err)
+		same(b, refs, o.Refs)
+		b.ok(b.s.Hint(b.ctx, "g", []lockstep.Key{"x"})) // news of it
+		time.Sleep(time.Second)
+		b.leaseOf("g", 1)
+		b.entries("confirming a#2 hint")
+	}},
 	{"in a pair, what was overtaken behind an operation is told until it is done", func(b *bench) {
 		b.attach(lockstep.FlowDef{Name: "f", Feed: "feed", Set: "pair"}, lockstep.FlowDef{Name: "back", Set: "pair", Side: lockstep.B})
 		b.capture(up("a", 1))

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -247,6 +249,34 @@ func TestHalvesAndBrokenAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a target says of a write that it made is in the record's story.
+func TestANoteOfTheTargetIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t), store.New()
+		defer s.Close()
+		target := &answers{System: w.b}
+		target.apply = func(_ int, writes []lockstep.Write) ([]lockstep.Result, error, bool) {
+			res, err := w.b.Apply(context.Background(), "products", writes)
+			for i := range res {
+				res[i].Note = "a colour was left out"
+			}
+			return res, err, true
+		}
+		w.target = func(*memory.System) lockstep.Target { return target }
+		e := w.engine(s)
+		w.sync(e, true)
+		w.put("products", 1, "n", "1.00")
+		w.sync(e, false)
+		events, _, _, err := s.Story(context.Background(), e.flows[0].Name, "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(events, func(ev lockstep.Event) bool { return ev.Did == "created" && strings.Contains(ev.Note, "left out") }) {
+			t.Errorf("the story is %+v", events)
+		}
+	})
 }
 
 // The brake holds by number as well as by share (law 9).

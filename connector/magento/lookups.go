@@ -25,6 +25,9 @@ type lookups struct {
 const (
 	missingLife = 15 * time.Second
 	membersLife = 5 * time.Minute
+	// justRead is how long what was read needs no second look before something is made that is not in it. Should somebody
+	// else make it meanwhile, Magento refuses the second.
+	justRead    = 2 * time.Second
 	mostMissing = 10_000
 )
 
@@ -109,7 +112,8 @@ func (s *System) optionID(ctx context.Context, code, label string) (string, erro
 	if id, err := find(); err != nil || id != "" {
 		return id, err // somebody made it while we waited
 	}
-	if s.lookups.again("option\x00" + code + "\x00" + label) {
+	_, read := s.shop.product.fresh(justRead)
+	if read = read && s.conf.creates[createOptions]; !read && s.lookups.again("option\x00"+code+"\x00"+label) {
 		if err := s.reloadOptions(ctx, code); err != nil {
 			return "", err
 		}
@@ -309,7 +313,8 @@ func (s *System) categoryID(ctx context.Context, path string) (int64, error) {
 		return 0, err
 	}
 	defer turn.end()
-	if s.lookups.again("category\x00" + path) {
+	_, read := s.shop.trees.fresh(justRead)
+	if read = read && s.conf.creates[createCategories]; !read && s.lookups.again("category\x00"+path) {
 		s.shop.trees.forget()
 	}
 	t, id, err := find()

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,7 +35,7 @@ type request struct {
 // asking is what they come to.
 type asking struct {
 	looks, products, views, images, setup int
-	span                                  time.Duration // from the first request to the last answer
+	span                                  time.Duration // from the first request about products to the last answer
 	list                                  []request
 }
 
@@ -118,15 +119,9 @@ func (q *requests) count() asking {
 	if len(q.list) == 0 {
 		return out
 	}
-	first, last := q.list[0].begin, q.list[0].end
+	out.span = spanOf(fromProducts(q.list))
 	for i := range q.list {
 		r := &q.list[i]
-		if r.begin.Before(first) {
-			first = r.begin
-		}
-		if r.end.After(last) {
-			last = r.end
-		}
 		switch {
 		case r.product != "" && strings.Contains(r.uri, "/media"):
 			out.images++
@@ -140,8 +135,27 @@ func (q *requests) count() asking {
 			out.setup++
 		}
 	}
-	out.span = last.Sub(first)
 	return out
+}
+
+// fromProducts are the requests from the first about products on: what is asked before is how lockstep begins, whatever
+// there is to do.
+func fromProducts(list []request) []request {
+	first := slices.IndexFunc(list, func(r request) bool { return r.product != "" || strings.Contains(r.uri, "/V1/products?") })
+	if first < 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(r request) bool { return r.begin.Before(list[first].begin) })
+}
+
+// spanOf is from the first request to the last answer.
+func spanOf(list []request) time.Duration {
+	if len(list) == 0 {
+		return 0
+	}
+	first := slices.MinFunc(list, func(a, b request) int { return a.begin.Compare(b.begin) })
+	last := slices.MaxFunc(list, func(a, b request) int { return a.end.Compare(b.end) })
+	return last.end.Sub(first.begin)
 }
 
 // bareShop sends the requests again, to a shop of its own: so many at a time, those of one product one after the other,

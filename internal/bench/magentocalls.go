@@ -25,7 +25,7 @@ func (p *shopPair) shopCalls(ctx context.Context, takes time.Duration) error {
 		return err
 	}
 	p.b.figure(shopName(fmt.Sprintf("calls for each product, first sync of %d with an image and texts of a second store view", n), takes), first.per(n), "")
-	bare, err := p.bare(ctx, takes, first.list)
+	bare, err := p.bare(ctx, takes, fromProducts(first.list))
 	if err != nil {
 		return err
 	}

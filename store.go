@@ -140,7 +140,7 @@ type Outcome struct {
 	Hint     Key         // a record of the target that the flow face to face (same Set, other Side) is to look at; "" for none
 	Refs     []Reference // what the record was made with, as a whole; nil leaves what is known
 	News     Use         // have the records looked at that refer to this one in these ways
-	Since    Seq         // it was read after this mark, 0 for none: where one of Refs that is new has changed since, it is looked at again
+	Since    Seq         // it was read after this mark, 0 for none, -1 for nobody knows: where one of Refs that is new has changed since, it is looked at again
 	Note     string      // a word more for the story
 
 	Operation *Operation // with Accept

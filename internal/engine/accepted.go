@@ -154,7 +154,7 @@ func (w *worker) confirmed(d lockstep.Delivery, res lockstep.Result) (lockstep.O
 		return lockstep.Outcome{}, lockstep.Faultf(lockstep.CodeInvariant, "what was accepted cannot be read: %w", err).Maybe()
 	}
 	o := lockstep.Outcome{Delivery: d, Verdict: lockstep.Done, Did: t.Did, Note: t.Note, Link: t.Link.link(), Unlink: t.Unlink.link(),
-		Hint: t.Hint, Refs: t.Refs, News: t.News, Run: w.run}
+		Hint: t.Hint, Refs: t.Refs, News: t.News, Run: w.run, Since: -1} // it was read long ago, perhaps by another process
 	if o.Link == nil {
 		return o, nil
 	}

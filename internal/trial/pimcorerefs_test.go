@@ -65,9 +65,7 @@ func TestPimcoreCategoryRenamed(t *testing.T) {
 	for _, id := range w.srv.IDs("Category") {
 		if name := rows(t, db, fmt.Sprintf(`SELECT id FROM products WHERE first_cat = '%d' ORDER BY id`, id)); len(name) > len(carry) {
 			category, carry = id, nil
-			for _, row := range name {
-				carry = append(carry, row)
-			}
+			carry = append(carry, name...)
 		}
 	}
 	names := rows(t, db, fmt.Sprintf(`SELECT cats FROM products WHERE id = %s`, carry[0]))

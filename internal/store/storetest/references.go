@@ -133,6 +133,18 @@ var referenceRows = []row{
 			}
 		}
 	}},
+	{"what a record is made from may have changed, where nobody knows when it was read", func(b *bench) {
+		b.capture(up("1", 1))
+		d := b.one()
+		b.mark()
+		o := done(d)
+		o.Refs, o.Since = []lockstep.Reference{to("g", "x", lockstep.Built)}, -1
+		b.settle(o)
+		again := done(b.leases("1#1 hint")[0])
+		again.Refs, again.Since = o.Refs, -1 // it is known by now
+		b.settle(again)
+		b.leases()
+	}},
 	{"news of an outcome reach those that it names", func(b *bench) {
 		b.refers("f", "1", to("g", "x", lockstep.Built))
 		b.refers("f", "2", to("g", "x", lockstep.Linked))

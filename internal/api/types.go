@@ -69,6 +69,7 @@ type Status struct {
 	Confirming   int64          `json:"confirming" doc:"The target has accepted them and is not done"`
 	Accepted     *time.Time     `json:"accepted,omitempty" doc:"When the target accepted the oldest of these"`
 	Links        int64          `json:"links"`
+	Spreading    int64          `json:"spreading,omitempty" doc:"Records, of all flows, whose news have not reached all that are made with them"`
 	CapturedUpTo *time.Time     `json:"captured_up_to,omitempty" doc:"What is in the queue"`
 	LevelUpTo    *time.Time     `json:"level_up_to,omitempty" doc:"What the target has acknowledged"`
 	Oldest       *time.Time     `json:"oldest,omitempty" doc:"Captured time of the oldest open entry"`

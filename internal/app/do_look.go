@@ -27,7 +27,7 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 	}
 	s := &Status{
 		Flow: f.Name, From: f.From.System + "/" + f.From.Stream, To: f.To.System + "/" + f.To.Stream, State: "idle",
-		Ready: st.Ready, Delayed: st.Delayed, Waiting: st.Waiting, Leased: st.Leased, Parked: st.Parked, Confirming: st.Confirming, Accepted: moment(st.Accepted), Links: st.Links,
+		Ready: st.Ready, Delayed: st.Delayed, Waiting: st.Waiting, Leased: st.Leased, Parked: st.Parked, Confirming: st.Confirming, Accepted: moment(st.Accepted), Links: st.Links, Spreading: st.Spreading,
 		CapturedUpTo: moment(st.CapturedUpTo), LevelUpTo: moment(st.CapturedUpTo), Oldest: moment(st.Oldest), LastSettled: moment(st.LastSettled),
 	}
 	s.Pulled = tracksBy(d.cfg, f.To.System, lockstep.Push) // what can push can pull

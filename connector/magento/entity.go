@@ -94,15 +94,21 @@ func (e *entity) head(raw json.RawMessage) (row, error) {
 	if h.ID == nil {
 		h.ID = h.Entity
 	}
-	out := row{id: int64(*h.ID), stamp: string(h.Updated)}
-	out.change.Record = lockstep.Record{Key: lockstep.Key(h.ID.text()), Version: out.stamp}
+	key := lockstep.Key(h.ID.text())
 	if e.key != numberColumn {
-		out.change.Record.Key = lockstep.Key(h.SKU)
+		key = lockstep.Key(h.SKU)
 	}
-	if at, err := readTime(out.stamp); err == nil && !at.IsNull() {
+	return bareRow(int64(*h.ID), key, string(h.Updated)), nil
+}
+
+// bareRow is a row without fields.
+func bareRow(id int64, key lockstep.Key, stamp string) row {
+	out := row{id: id, stamp: stamp}
+	out.change.Record = lockstep.Record{Key: key, Version: stamp}
+	if at, err := readTime(stamp); err == nil && !at.IsNull() {
 		out.change.Record.At = at.Time()
 	}
-	return out, nil
+	return out
 }
 
 // lightRows reads keys and versions.

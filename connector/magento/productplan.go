@@ -133,19 +133,23 @@ type productPage struct {
 }
 
 func (p *productPlan) rows(ctx context.Context, items []json.RawMessage) ([]row, error) {
-	e := p.s.products()
-	rows, err := e.lightRows(ctx, items)
-	if err != nil || len(rows) == 0 {
-		return rows, err
-	}
+	rows := make([]row, len(items))
+	var err error
 	page := &productPage{products: make([]*wireProduct, len(items)), known: p.known}
 	for i, raw := range items {
 		w := &wireProduct{}
-		if json.Unmarshal(raw, w) != nil {
-			rows[i].change.Fault = lockstep.NewFault(lockstep.CodeServer, errValue).On(lockstep.About{Key: rows[i].change.Record.Key})
+		if json.Unmarshal(raw, w) == nil && w.ID > 0 {
+			page.products[i] = w
+			rows[i] = bareRow(int64(w.ID), lockstep.Key(w.SKU), string(w.Updated))
 			continue
 		}
-		page.products[i] = w
+		if rows[i], err = p.s.products().head(raw); err != nil {
+			return nil, err
+		}
+		rows[i].change.Fault = lockstep.NewFault(lockstep.CodeServer, errValue).On(lockstep.About{Key: rows[i].change.Record.Key})
+	}
+	if len(rows) == 0 {
+		return rows, nil
 	}
 	if err := p.fill(ctx, page, rows); err != nil {
 		return nil, err

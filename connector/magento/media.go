@@ -94,6 +94,14 @@ func (g *gallery) level(ctx context.Context, want []picture, have []entry) error
 			return err
 		}
 	}
+	if len(p.uploads) > 0 && slices.ContainsFunc(have, func(e entry) bool { return foreign(g.sku, &e) }) {
+		// Nobody knows whether an image that is not ours is the same bytes as one that came.
+		if have, err = g.list(ctx, allViews); err != nil {
+			return err
+		}
+		p = planGallery(want, have)
+		last = p.removals
+	}
 	for i := range p.updates {
 		if err := g.put(ctx, allViews, &p.updates[i]); err != nil {
 			return err
@@ -168,6 +176,12 @@ func splitRemovals(sku string, removals []entry, files []*imageFile) (first, las
 		}
 	}
 	return first, last
+}
+
+// foreign tells an image that was not uploaded by us.
+func foreign(sku string, e *entry) bool {
+	_, _, ours := splitFile(sku, e.file)
+	return !ours
 }
 
 // asRead are entries as they were before planGallery thought of what the uploads do to them.

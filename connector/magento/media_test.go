@@ -307,3 +307,22 @@ func TestAnImageWithARoleThatNobodyElseHas(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// An image that was there before may be the same bytes as one that comes: what Magento mixes up then is put right.
+func TestAnImageOfSomebodyElseWithTheSameBytes(t *testing.T) {
+	b, _ := newMediaBench(t, "A")
+	b.shop.post(t, "POST", "all/V1/products/A/media", fmt.Sprintf(`{"entry":{"media_type":"image","label":"Old","position":1,"disabled":false,"types":["image","thumbnail"],"content":{"base64_encoded_data":%q,"type":"image/png","name":"old.png"}}}`,
+		base64.StdEncoding.EncodeToString(onePixel("/"+hashA))))
+	b.shop.interfere(nil, func(r *http.Request, a *httptest.ResponseRecorder) {
+		if r.Method == http.MethodPost {
+			id := strings.Trim(strings.TrimSpace(a.Body.String()), `"`)
+			b.shop.post(t, "PUT", "all/V1/products/A/media/"+id, fmt.Sprintf(`{"entry":{"id":%s,"media_type":"image","label":"Old","position":1,"disabled":false,"types":["thumbnail"]}}`, id))
+		}
+	})
+	if err := b.level(t.Context(), nil, pic(hashA, "New", 0, "image")); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.images(allViews); len(got) != 1 || got[0].hash != hashA || got[0].label != "New" || !slices.Equal(got[0].roles, []string{"image"}) {
+		t.Errorf("%+v", got)
+	}
+}

@@ -59,6 +59,7 @@ func (s *Server) signedNotice(w http.ResponseWriter, r *http.Request, flow strin
 		problemOf(err).write(w)
 		return
 	}
+	id = id.For(flow)
 	aboutOf(r).token = "(signed)"
 	if s.seen.Has(id) {
 		answer(w, http.StatusOK, "application/json", Taken{Repeated: true})

@@ -250,6 +250,25 @@ func TestSignedNotices(t *testing.T) {
 	}
 }
 
+// A system that tells two flows of the same save, with one secret and within one second, sends the same signed bytes to both:
+// neither is a replay of the other.
+func TestOneNoticeForTwoFlows(t *testing.T) {
+	p, _, shop := inMemory(t, 3)
+	shop.DefineStream(lockstep.Stream{Name: "others", Key: []string{"sku"}, Fields: []lockstep.Field{
+		{Name: "sku", Type: value.Type{Kind: value.TextType}}, {Name: "name", Type: value.Type{Kind: value.TextType}, Nullable: true}}}, memory.Rules{})
+	h := p.open(p.must(strings.Replace(outsideYAML, "    to:   {system: shop, stream: others}", "    to:   {system: shop, stream: others}\n    hook: {secrets: [the secret of the hook]}", 1)))
+	c := outsideOf(t, h, api.Bounds{})
+	now := time.Now()
+	for _, flow := range []string{"products", "others"} {
+		if r := c.hook(flow, `{"keys":["pa"]}`, now, secret); r.status != http.StatusAccepted || queued(t, h, flow) != "pa" {
+			t.Errorf("%s: %+v, in the queue: %s", flow, r, queued(t, h, flow))
+		}
+		if r := c.hook(flow, `{"keys":["pa"]}`, now, secret); r.status != http.StatusOK {
+			t.Errorf("%s, a replay: %+v", flow, r)
+		}
+	}
+}
+
 // Who may not do something is not told whether there is such a flow.
 func TestTokensOfHooks(t *testing.T) {
 	_, h := outsideHouse(t)

@@ -116,4 +116,7 @@ func (s Signature) Check(body []byte, secrets []string) (ID, error) {
 	return found, nil
 }
 
+// For is the ID of a notice as it concerns one flow: what was sent to two with one secret is two notices.
+func (id ID) For(flow string) ID { return sha256.Sum256(append(id[:], flow...)) }
+
 func refuse(why string) error { return lockstep.NewFault(lockstep.CodeSignature, errors.New(why)) }

@@ -32,8 +32,12 @@ build: ## the binary, bin/lockstep
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/lockstep ./cmd/lockstep
 
 .PHONY: demo
-demo: build ## watch two systems being brought and kept in step; under a minute
+demo: build ## watch a Pimcore keep a Magento shop in step (stand-ins); under a minute
 	bin/lockstep demo
+
+.PHONY: demo-databases
+demo-databases: build ## watch two databases being brought and kept in step; under a minute
+	bin/lockstep demo databases
 
 .PHONY: test
 test: ## everything: vet, lint, all tests with the race detector, 20 kills -9

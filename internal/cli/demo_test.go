@@ -12,7 +12,7 @@ import (
 
 func playDemo(t *testing.T, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(binary(t), "lockstep"), append([]string{"demo", "--fast", "--json"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(binary(t), "lockstep"), append([]string{"demo", "databases", "--fast", "--json"}, args...)...)
 	var errors strings.Builder
 	cmd.Stderr, cmd.Dir = &errors, t.TempDir()
 	out, err := cmd.Output()
@@ -28,14 +28,27 @@ func playDemo(t *testing.T, args ...string) {
 	}
 }
 
-func TestDemo(t *testing.T) { playDemo(t) }
+// The pair: everything that is told has happened, and the sums are right.
+func TestDemo(t *testing.T) {
+	out, code := command(t, t.TempDir(), "demo", "--fast", "--json")
+	var sum pairSummary
+	if err := json.Unmarshal([]byte(out), &sum); err != nil || code != 0 {
+		t.Fatalf("code %d, %v\n%s", code, err, out)
+	}
+	if !sum.Level || sum.Products < 40 || sum.Categories != 12 || sum.Saves != 15 || sum.Writes < 15 || sum.P50 <= 0 || sum.FannedOut < 3 || sum.Disabled < 1 ||
+		sum.Options != 1 || sum.Parked != 1 || sum.Mended != 1 || sum.Calls < sum.Products {
+		t.Errorf("%+v", sum)
+	}
+}
+
+func TestDemoDatabases(t *testing.T) { playDemo(t) }
 
 func TestDemoPostgres(t *testing.T) { playDemo(t, "--postgres", testkit.Postgres(t)) }
 
 // For people it is told in acts, in plain lines where there is no terminal, and what is kept can be gone on with.
 func TestDemoTells(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kept")
-	out, code := command(t, t.TempDir(), "demo", "--fast", "--keep", dir)
+	out, code := command(t, t.TempDir(), "demo", "databases", "--fast", "--keep", dir)
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}

@@ -120,9 +120,9 @@ flows:
       color: color
       url_key: slug((name_en ?? "") + " " + sku)
       meta_keyword: join(category_names, ", ")
-      category_ids: map(category_keys, link("categories", #))
-      images: 'map(gallery, ({hash: left(sha256(.fullpath + " " + text(.modificationDate)), 24), roles: #index == 0 ? ["image", "small_image", "thumbnail"] : []}))'
-      image_urls: 'map(gallery, ({hash: left(sha256(.fullpath + " " + text(.modificationDate)), 24), url: "PIM" + .fullpath}))'
+      category_ids: 'map(category_keys, link("categories", #))'
+      images: 'map(unique(gallery), ({hash: left(sha256(.fullpath + " " + text(.modificationDate)), 24), roles: #index == 0 ? ["image", "small_image", "thumbnail"] : []}))'
+      image_urls: 'map(unique(gallery), ({hash: left(sha256(.fullpath + " " + text(.modificationDate)), 24), url: "PIM" + .fullpath}))'
 api: {listen: "API"}
 `
 

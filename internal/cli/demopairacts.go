@@ -280,13 +280,19 @@ func (s *pairShow) remove(ctx context.Context) error {
 func (s *pairShow) option(ctx context.Context) error {
 	s.act("A colour that the shop does not know yet: the option is made, once (create: [options])")
 	for _, id := range s.ids[:3] {
-		if err := s.pim.Save(id, map[string]any{"color": "petrol"}); err != nil {
+		if err := s.pim.Save(id, map[string]any{"color": petrol}); err != nil {
 			return err
 		}
 	}
+	var id string
 	if err := s.until(ctx, "for the colour", func() (bool, error) {
-		for _, id := range s.ids[:3] {
-			if p, err := s.product(s.sku(id)); err != nil || p == nil || p.text("color") == "" {
+		ids, err := s.optionsCalled(petrol)
+		if s.sums.Options = len(ids); err != nil || len(ids) == 0 {
+			return false, err
+		}
+		id = ids[0]
+		for _, one := range s.ids[:3] {
+			if p, err := s.product(s.sku(one)); err != nil || p == nil || p.text("color") != id {
 				return false, err
 			}
 		}
@@ -294,21 +300,28 @@ func (s *pairShow) option(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	s.say("   Three products are %s now: option %s of the attribute color.", petrol, id)
+	return nil
+}
+
+const petrol = "petrol"
+
+// optionsCalled are the ids of the colours with a label.
+func (s *pairShow) optionsCalled(label string) (ids []string, err error) {
 	text, err := s.shop.Rest(http.MethodGet, "/rest/all/V1/products/attributes/color/options", nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var options []struct{ Label, Value string }
 	if err := json.Unmarshal(text, &options); err != nil {
-		return err
+		return nil, err
 	}
 	for _, o := range options {
-		if o.Label == "petrol" {
-			s.sums.Options++
-			s.say("   Three products are petrol now: option %s of the attribute color.", o.Value)
+		if o.Label == label {
+			ids = append(ids, o.Value)
 		}
 	}
-	return nil
+	return ids, nil
 }
 
 // accident saves a price that Magento refuses, shows how that is parked and why, and mends it.

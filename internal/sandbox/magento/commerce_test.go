@@ -109,6 +109,23 @@ func TestAnOrderIsAReservationUntilItIsShipped(t *testing.T) {
 	}
 }
 
+func TestStockMovesBetweenSources(t *testing.T) {
+	s := newStall(t, Options{Products: 1})
+	s.want("POST", "/rest/V1/inventory/sources", `{"source":{"source_code":"wh2","name":"Two","enabled":true,"country_id":"DE","postcode":"1"}}`, "[]")
+	if err := s.SetStock("P-1", "", 5); err != nil {
+		t.Fatal(err)
+	}
+	const list = "/rest/V1/inventory/source-items?searchCriteria=&fields=items[source_code,quantity]"
+	part := func(qty string) string {
+		return `{"originSourceCode":"default","destinationSourceCode":"wh2","items":[{"sku":"P-1","qty":` + qty + `}]}`
+	}
+	s.want("POST", "/rest/V1/inventory/bulk-partial-source-transfer", part("9"), `{"message":"Validation Failed"}`)
+	s.want("POST", "/rest/V1/inventory/bulk-partial-source-transfer", part("2"), "[]")
+	s.want("GET", list, "", `{"items":[{"source_code":"default","quantity":3},{"source_code":"wh2","quantity":2}]}`)
+	s.want("POST", "/rest/V1/inventory/bulk-product-source-transfer", `{"skus":["P-1"],"originSource":"default","destinationSource":"wh2","unassignFromOrigin":true}`, "[]")
+	s.want("GET", list, "", `{"items":[{"source_code":"wh2","quantity":5}]}`)
+}
+
 func TestCustomersAddressesReplace(t *testing.T) {
 	s := newStall(t, Options{})
 	const who = `"email":"a@example.test","firstname":"A","lastname":"B","website_id":1`

@@ -222,6 +222,8 @@ func unrecorded() [][3]string {
 		{"PUT", "/rest/V1/products/S-2/websites", `{"productWebsiteLink":{"sku":"S-2","website_id":1}}`},
 
 		{"POST", "/rest/V1/inventory/bulk-product-source-assign", `{"skus":["S-2"],"sourceCodes":["default"]}`},
+		{"POST", "/rest/V1/inventory/bulk-product-source-transfer", `{"skus":["S-2"],"originSource":"default","destinationSource":"wh2","unassignFromOrigin":false}`},
+		{"POST", "/rest/V1/inventory/bulk-partial-source-transfer", `{"originSourceCode":"wh2","destinationSourceCode":"default","items":[{"sku":"S-2","qty":0}]}`},
 		{"POST", "/rest/V1/inventory/bulk-product-source-unassign", `{"skus":["S-3"],"sourceCodes":["default"]}`},
 		{"GET", "/rest/V1/inventory/sources/default", ""},
 		{"PUT", "/rest/V1/inventory/sources/default", `{"source":{"name":"Default Source","enabled":true,"postcode":"00000","country_id":"US"}}`},

@@ -33,6 +33,7 @@ func routes() []*route {
 		stockRoutes(),
 		sourceItemRoutes(),
 		inventoryRoutes(),
+		transferRoutes(),
 		priceRoutes(),
 		customerRoutes(),
 		customerGroupRoutes(),

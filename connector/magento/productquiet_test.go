@@ -241,3 +241,47 @@ func TestAVersionThatMovedIsAConflict(t *testing.T) {
 		t.Error(r.Err)
 	}
 }
+
+// With deadlocks in a 400 and answers that are lost after the effect, tries leave each product once, and level.
+func TestFaultsLeaveEachProductOnce(t *testing.T) {
+	b := newWriteBench(t, sandbox.Options{}, lockstep.Settings{"create": []string{"options", "categories"}})
+	var writes []lockstep.Write
+	for i := range 12 {
+		writes = append(writes, b.write(shirt(fmt.Sprint("S-", i), "name_de", fmt.Sprint("Hemd ", i), "shade", fmt.Sprint("Tone ", i%3), "categories", []any{"Default Category/Men"},
+			"related", []any{fmt.Sprint("S-", (i+1)%12)})...))
+	}
+	b.shop.Fail(sandbox.FaultDeadlock, 0.2)
+	b.shop.Fail(sandbox.FaultLost, 0.15)
+	left := writes
+	for try := 0; len(left) > 0; try++ {
+		if try == 60 {
+			t.Fatalf("%d are never done", len(left))
+		}
+		res, err := b.sys.Apply(t.Context(), productsStream, left)
+		if err != nil {
+			continue // not even the look was answered
+		}
+		var again []lockstep.Write
+		for i, r := range res {
+			if f := lockstep.FaultOf(r.Err); f != nil {
+				if f.Kind == lockstep.Invalid {
+					t.Fatal(f)
+				}
+				again = append(again, left[i])
+			}
+		}
+		left = again
+	}
+	b.shop.Fail(sandbox.FaultDeadlock, 0)
+	b.shop.Fail(sandbox.FaultLost, 0)
+	for i := range 12 {
+		sku := fmt.Sprint("S-", i)
+		if n := b.rows(sku); n != 1 {
+			t.Errorf("there are %d of %s", n, sku)
+		}
+		b.want("de", sku, "name", fmt.Sprint("Hemd ", i), "shade", b.option("shade", fmt.Sprint("Tone ", i%3)))
+	}
+	if got := b.must(writes...); len(got) > 0 {
+		t.Errorf("level products are sent: %v", got)
+	}
+}

@@ -61,12 +61,12 @@ func horizonAt(clock time.Time) sqlkit.Horizon {
 	return h
 }
 
-// overlapOf is the overlap of a track.
+// overlapOf is the overlap of a track: never less than what is read again where open saves cannot be seen.
 func overlapOf(t lockstep.Track) time.Duration {
 	if t.Overlap <= 0 {
 		return defaultOverlap
 	}
-	return t.Overlap
+	return max(t.Overlap, sqlkit.BlindOverlap)
 }
 
 func (e *entity) sweep(ctx context.Context, p *plan, track lockstep.Track, feed sqlkit.Feed, l lockstep.Limit) (lockstep.Page, error) {

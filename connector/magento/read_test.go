@@ -308,6 +308,43 @@ func TestNoRecordOfASecondIsLost(t *testing.T) {
 	}
 }
 
+func TestAPollThatFindsNothingIsOneCall(t *testing.T) {
+	shop := newTestShop(t, sandbox.Options{Products: 3})
+	sys := shop.open(t, nil)
+	for _, overlap := range []time.Duration{-1, 0, time.Second, time.Hour} {
+		r := lockstep.Read{Stream: productsStream, Fields: []string{"name"}, Track: lockstep.Track{By: lockstep.Timestamp, Overlap: overlap}}
+		now, err := sys.Changes(t.Context(), r, nil, lockstep.Limit{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shop.calls()
+		if page, err := sys.Changes(t.Context(), r, now.Next, lockstep.Limit{}); err != nil || page.More || page.UpTo.IsZero() {
+			t.Error(page, err)
+		}
+		if calls := shop.calls(); len(calls) != 1 {
+			t.Errorf("overlap %s: %v", overlap, calls)
+		}
+	}
+}
+
+func TestAClockThatWasSetBackIsLost(t *testing.T) {
+	now := time.Now().UTC()
+	shop := newTestShop(t, sandbox.Options{Products: 3, Clock: func() time.Time { return now }})
+	shop.interfere(nil, func(_ *http.Request, a *httptest.ResponseRecorder) {
+		a.Header().Set("Date", now.Format(http.TimeFormat))
+	})
+	sys := shop.open(t, nil)
+	r := lockstep.Read{Stream: productsStream, Track: lockstep.Track{By: lockstep.Timestamp}}
+	at, err := sys.Changes(t.Context(), r, nil, lockstep.Limit{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(-20 * time.Minute)
+	if _, err := sys.Changes(t.Context(), r, at.Next, lockstep.Limit{}); lockstep.KindOf(err) != lockstep.Lost {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestCategoriesSetsAttributesAndOptionsAreRead(t *testing.T) {
 	shop := newTestShop(t, sandbox.Options{})
 	furnish(t, shop)

@@ -45,6 +45,34 @@ func same(t *testing.T, got, want []string) {
 	}
 }
 
+// What a record is built from is checked as its mapping is: the flow must be there, the expression right. A ring that is
+// broken by later() is none.
+func TestCheckReferences(t *testing.T) {
+	p := newPlace(t)
+	p.conns = []lockstep.Connector{memory.Connector}
+	const head = `systems:
+  pim:  {type: memory}
+  shop: {type: memory}
+flows:
+`
+	flow := func(name, rest string) string {
+		return "  " + name + ":\n    from: {system: pim, stream: " + name + ", track: {by: snapshot}}\n    to: {system: shop, stream: " + name + "}\n" + rest
+	}
+	notes, err := Check(p.must(head + flow("a", "    built_from: {b: other, a: 'map(list, .id)'}\n    map: {id: id, other: 'later(link(\"b\", other))'}\n") + flow("b", "    map: {id: id, other: 'link(\"a\", other)'}\n")))
+	if err != nil || len(notes) > 0 {
+		t.Errorf("%v %v", notes, err)
+	}
+	_, err = Check(p.must(head + flow("a", "    built_from: {bb: other, b: 'other +'}\n    map: {id: id, other: later(other)}\n") + flow("b", "")))
+	got := problems(t, err)
+	for i, part := range []string{"flows.a.map.other LS-CONFIG later() has a link() in it", "flows.a.built_from.b LS-CONFIG"} {
+		if i >= len(got) || !strings.Contains(strings.Join(got, "\n"), part) {
+			t.Errorf("%q has no %q", got, part)
+		}
+	}
+	_, err = Check(p.must(head + flow("a", "    built_from: {bb: other}\n    map: {id: id}\n") + flow("b", "")))
+	same(t, problems(t, err), []string{`8:18 flows.a.built_from.bb LS-NO-FLOW built_from names the flow "bb", which is not there; did you mean ` + "`b`?"})
+}
+
 func TestCheckWithoutSystems(t *testing.T) {
 	p := newPlace(t)
 	p.conns = []lockstep.Connector{memory.Connector}

@@ -87,7 +87,7 @@ type Delivery struct {
 	Tried      bool      // an earlier try may have taken effect: look before writing (law 5)
 	TriedAt    time.Time // when that was
 	Clash      *Clash    // the last conflict on the entry's story, nil for none
-	Prior      []Change  // in a pair: what such tries were to bring, also of generations that were overtaken since
+	Prior      []Change  // what such tries were to bring, also of generations that were overtaken: in a pair, else of records without a link
 	Operation  *Operation
 }
 
@@ -162,8 +162,8 @@ type Queue interface {
 	Lease(ctx context.Context, flow string, max int, ttl time.Duration) ([]Delivery, error)
 	// Keep saves the records of leased deliveries in their entries, each by itself: what is about to be created from a
 	// hint is told by nothing else, and has to be found after an unknown outcome (law 5). A newer change that brings a
-	// record of its own is left as it is; so is an entry whose lease was given to another. In a pair it goes to what the
-	// entry tells of tries (Prior), and out again where the outcome says that nothing was sent.
+	// record of its own is left as it is; so is an entry whose lease was given to another. There, and in a pair, it goes
+	// to what the entry tells of tries (Prior), and out again where the outcome says that nothing was sent.
 	Keep(ctx context.Context, deliveries ...Delivery) error
 	// Settle closes leases, saves links and writes the timeline: both or neither. An outcome whose lease has run out
 	// and was given to another is ignored. Where the entry has a newer generation, link and timeline are saved and

@@ -3,22 +3,27 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lockstep-sync/lockstep"
 )
 
 // earlier finds what an earlier try of a create has left under another name: the try's outcome is unknown, and what the
 // record is found by (its match fields, its key in the target) has changed in the source since. The entry has what was tried
-// then, which keep saved. What is found there, and is nobody else's, is linked, and the next try changes it: otherwise it
+// then, which keep saved, and what older ones were to bring. What is found there, and is nobody else's, is linked, and the next try changes it: otherwise it
 // would stay, and a second one be made beside it (law 5).
 func (w *worker) earlier(ctx context.Context, items []*item) (unlock func(), err error) {
 	of := map[*item]*item{}
 	var then []*item
 	for _, it := range items {
-		was := it.delivery.Change.Record
-		if it.delivery.Tried && it.fetched && !it.known() && it.op == lockstep.Upsert && it.theirs == nil && was.Fields.Len() > 0 && !was.Fields.Equal(it.change.Record.Fields) {
-			one := &item{change: lockstep.Change{Record: was}, delivery: it.delivery, look: true}
-			of[one], then = it, append(then, one)
+		if !it.delivery.Tried || it.known() || it.op != lockstep.Upsert || it.theirs != nil {
+			continue
+		}
+		for _, was := range append([]lockstep.Change{it.delivery.Change}, it.delivery.Prior...) {
+			if was.Record.Fields.Len() > 0 && !was.Record.Fields.Equal(it.change.Record.Fields) {
+				one := &item{change: lockstep.Change{Record: was.Record}, delivery: it.delivery, look: true}
+				of[one], then = it, append(then, one)
+			}
 		}
 	}
 	if unlock = func() {}; len(then) == 0 || w.flow.Back != nil || w.flow.To.Pulled {
@@ -40,9 +45,12 @@ func (w *worker) earlier(ctx context.Context, items []*item) (unlock func(), err
 	var ends []int
 	for _, one := range elsewhere {
 		if one.theirs != nil {
+			if slices.ContainsFunc(found, func(f *item) bool { return of[f] == of[one] && f.theirs.Key == one.theirs.Key }) {
+				continue // another of its tries has told of it
+			}
 			found, names, keys = append(found, one), append(names, w.flow.keyLock(one.theirs.Key)), append(keys, one.theirs.Key)
 			ends = append(ends, len(names))
-		} else if one.out != nil && one.out.Verdict != lockstep.Done { // it could not be looked at
+		} else if one.out != nil && one.out.Verdict != lockstep.Done && of[one].out == nil { // it could not be looked at
 			of[one].out = one.out
 		}
 	}

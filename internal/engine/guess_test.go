@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
@@ -154,5 +155,38 @@ func TestUnknownOutcomeUnderAnotherName(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The same where changes are captured while the create is under way: each brings a name of its own, and takes the place of
+// the one that was tried.
+func TestUnknownOutcomeOvertakenByAnotherName(t *testing.T) {
+	for name, made := range map[string]bool{"the create took effect": true, "it did not": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, s := serverKeys(t), store.New()
+				e := w.engine(s)
+				w.sync(e, true)
+				w.put("products", 7, "first", "1.00")
+				cut := false
+				w.b.SetHook(func(c memory.Call) error {
+					if c.Name != "Apply" || c.After != made || cut {
+						return nil
+					}
+					cut = true
+					for _, other := range []string{"second", "third"} { // captured before the outcome is settled
+						w.put("products", 7, other, "1.00")
+						if _, _, err := e.capture(t.Context(), e.feeds[e.flows[0].Feed]); err != nil {
+							t.Error(err)
+						}
+					}
+					return lockstep.Faultf(lockstep.CodeNetwork, "the answer was lost").Maybe()
+				})
+				w.sync(e, false)
+				if all := entries(t, s, ""); len(all) > 0 || w.b.Len("products") != 1 || !strings.Contains(dump(w.b, "products"), "third") {
+					t.Errorf("have %s and %+v", dump(w.b, "products"), all)
+				}
+			})
+		})
 	}
 }

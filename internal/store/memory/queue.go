@@ -85,9 +85,13 @@ func (s *Store) underWay(f *flow, e *entry, c lockstep.Change) {
 	}
 }
 
-// perhaps keeps, for pairs, what a try that may have taken effect was to bring. It says whether that was not known yet.
+// perhaps keeps what a try that may have taken effect was to bring: for pairs, and else of records that may have been
+// made by it, for they are found by nothing else. It says whether that was not known yet.
 func (s *Store) perhaps(f *flow, e *entry, c lockstep.Change) bool {
-	if s.face(f) == nil || c.Op == lockstep.Upsert && c.Record.Fields.Len() == 0 {
+	if s.face(f) == nil && (c.Op == lockstep.Delete || s.set(f.Set).get(f.Side, e.Change.Record.Key) != nil) {
+		return false
+	}
+	if c.Op == lockstep.Upsert && c.Record.Fields.Len() == 0 {
 		return false
 	}
 	c = lockstep.Change{Op: c.Op, Record: lockstep.Record{Key: c.Record.Key, Fields: c.Record.Fields}}
@@ -196,6 +200,8 @@ func (s *Store) Keep(ctx context.Context, deliveries ...lockstep.Delivery) error
 		}
 		if e.Generation == d.Generation || e.Change.Hint || e.Change.Op == lockstep.Delete {
 			e.Change.Record.Fields = d.Change.Record.Fields
+		} else {
+			s.underWay(s.flows[e.Flow], e, d.Change)
 		}
 	}
 	return nil

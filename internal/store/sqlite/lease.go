@@ -143,7 +143,7 @@ func (t *tx) lease(f *flow, ids []int64, ttl time.Duration) ([]*row, error) {
 	for i, id := range ids {
 		r := byID[id]
 		if old := t.s.leases[id]; old != nil { // its time has passed: the outcome is unknown, its holder is fenced off (law 5)
-			if old.generation == r.generation && t.s.face(f) != nil {
+			if old.generation == r.generation {
 				if line, says, err := t.brings(r); err != nil {
 					return nil, err
 				} else if says {

@@ -253,9 +253,6 @@ func (t *tx) fail(f *flow, failed []lockstep.Outcome) error {
 			return err
 		}
 	}
-	if t.s.face(f) == nil {
-		return nil
-	}
 	for i, o := range outcomes {
 		if line, says := priorLine(&o.Delivery.Change); says && (o.Tried || told[i]) {
 			if _, err := t.perhaps(open[keys[i]], line); err != nil {

@@ -9,7 +9,8 @@ import (
 )
 
 // What tries of an entry may have brought stands in its row one to a line, the oldest first: an image as tagged JSON, or
-// nothing for a delete. Null is none. Only pairs ask for it: what the target holds then is no news of the other side.
+// nothing for a delete. Null is none. In a pair, what the target holds then is no news of the other side; else it tells where a
+// record may have been made that has no link yet.
 
 // priorLine is a change as such a line; false where it says nothing.
 func priorLine(c *lockstep.Change) (string, bool) {
@@ -42,12 +43,15 @@ func decodePrior(r *row, dec *value.Decoder) (out []lockstep.Change, err error) 
 // overtaken keeps what the holder of the entry's lease may be bringing just now, or what one of an earlier process may
 // have brought.
 func (t *tx) overtaken(r *row) error {
-	if r.fresh || t.s.face(r.flow) == nil {
+	if r.fresh {
 		return nil
 	}
 	l, before := t.s.leases[r.id], r.epoch < t.s.epoch && !r.changed.After(t.s.opened)
 	if l != nil && l.generation != r.generation || l == nil && !before {
 		return nil
+	}
+	if doubtful, err := t.doubtful(r); err != nil || !doubtful {
+		return err
 	}
 	line, says, err := t.brings(r)
 	if err != nil || !says {
@@ -88,8 +92,11 @@ func (t *tx) brings(r *row) (line string, says bool, err error) {
 
 // perhaps keeps what a try that may have taken effect was to bring. It says whether that was not known yet.
 func (t *tx) perhaps(r *row, line string) (isNew bool, err error) {
-	if t.s.face(r.flow) == nil {
+	if t.s.face(r.flow) == nil && line == "" {
 		return false, nil
+	}
+	if doubtful, err := t.doubtful(r); err != nil || !doubtful {
+		return false, err
 	}
 	lines, err := t.prior(r)
 	if err != nil {
@@ -103,6 +110,15 @@ func (t *tx) perhaps(r *row, line string) (isNew bool, err error) {
 	}
 	lines = append(lines, line)
 	return true, t.setPrior(r, lines[max(0, len(lines)-lockstep.MaxPrior):])
+}
+
+// doubtful tells whether it is kept what tries of the entry were to bring: in a pair, and while its record has no link.
+func (t *tx) doubtful(r *row) (bool, error) {
+	if t.s.face(r.flow) != nil {
+		return true, nil
+	}
+	links, err := t.links(r.flow.set, r.flow.Side, []lockstep.Key{r.key})
+	return err == nil && links[0].ID == 0, err
 }
 
 // nothingSent takes away what is known of a try only because it might have been under way.

@@ -129,8 +129,14 @@ func (s *Store) Keep(ctx context.Context, deliveries ...lockstep.Delivery) error
 			if images[i].kind == argNull {
 				continue
 			}
-			if _, err := t.execArgs(keepImage, []arg{images[i], number(d.ID), number(d.Generation)}); err != nil {
+			n, err := t.execArgs(keepImage, []arg{images[i], number(d.ID), number(d.Generation)})
+			if err != nil {
 				return err
+			}
+			if n == 0 { // a newer one brings a record of its own
+				if err := t.underWay(&row{id: d.ID, flow: l.flow, key: d.Change.Record.Key}, l, images[i].text); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

@@ -218,7 +218,9 @@ func (t *tx) unknow(r *row) (err error) {
 	case t.s.face(r.flow) != nil:
 		err = t.setPrior(r, nil)
 	case r.hint || r.op == lockstep.Delete:
-		_, err = t.exec("UPDATE entry_rows SET image = NULL WHERE id = ?", r.id)
+		_, err = t.exec("UPDATE entry_rows SET image = NULL, prior = NULL WHERE id = ?", r.id)
+	default:
+		_, err = t.exec("UPDATE entry_rows SET prior = NULL WHERE id = ? AND prior IS NOT NULL", r.id)
 	}
 	return err
 }

@@ -49,6 +49,50 @@ var settleRows = []row{
 		b.settle(retry(ds[0], time.Hour), park(ds[1]), wait(ds[2], "g", "x"))
 		b.leases("a#2 v=2", "b#2 v=2", "c#2 v=2")
 	}},
+	{"what was tried and overtaken is told while the record has no link", func(b *bench) {
+		l := ab("linked", "L")
+		b.link("f", l)
+		b.capture(up("made", 1), up("linked", 1), up("unsent", 1), gone("gone"), up("done", 1))
+		ds := b.lease(10)
+		b.capture(up("made", 2), up("linked", 2), up("unsent", 2), up("gone", 2), up("done", 2))
+		var outcomes []lockstep.Outcome
+		for _, d := range ds {
+			o := retry(d, 0)
+			o.Tried = d.Change.Record.Key != "unsent"
+			if d.Change.Record.Key == "done" {
+				o = done(d)
+			}
+			outcomes = append(outcomes, o)
+		}
+		b.settle(outcomes...)
+		b.reopen()
+		b.attach(benchFlows...)
+		for _, d := range b.lease(10) {
+			want := 0
+			if d.Change.Record.Key == "made" {
+				want = 1
+			}
+			if len(d.Prior) != want {
+				b.Fatalf("%s tells of %d tries, want %d", d.Change.Record.Key, len(d.Prior), want)
+			}
+			if want == 1 && versionOf(d.Prior[0]) != "1" {
+				b.Fatalf("it tells of %s", versionOf(d.Prior[0]))
+			}
+		}
+	}},
+	{"what was fetched for a create is told where a newer record has overtaken it", func(b *bench) {
+		b.ok(b.s.Hint(b.ctx, "f", []lockstep.Key{"a"}))
+		d := b.one()
+		b.capture(up("a", 2))
+		d.Change.Record.Fields = up("a", 1).Record.Fields
+		b.ok(b.s.Keep(b.ctx, d))
+		o := retry(d, 0)
+		o.Tried = true
+		b.settle(o)
+		got := b.leases("a#2 v=2 tried")
+		same(b, len(got[0].Prior), 1)
+		same(b, versionOf(got[0].Prior[0]), "1")
+	}},
 	{"a lease ends with its time", func(b *bench) {
 		b.capture(up("a", 1))
 		d := b.one()

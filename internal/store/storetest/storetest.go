@@ -6,7 +6,7 @@
 //   - Times are kept to the microsecond, in UTC.
 //   - The key of side A names a link within its set: saving a link of a known key changes that link and keeps its ID.
 //     A store does not refuse a second claim on a key of side B; the oldest link is the one that LinksTo finds.
-//   - In a pair an entry tells of all tries that may have taken effect (Prior) until an outcome of Done settles it: what a
+//   - In a pair, and where its record has no link, an entry tells of all tries that may have taken effect (Prior) until an outcome of Done settles it: what a
 //     lease held that was overtaken, ran out or died with its process, and what an outcome that is Tried says that it
 //     tried (Delivery.Change). What a lease held that was overtaken and is answered with nothing sent is not told.
 //   - A new generation starts with no attempts. Tried stays until an outcome of Done settles the delivery.

@@ -42,11 +42,13 @@ systems:
     token: %s
     create: [options, attribute_sets]
     media_hosts: ["127.0.0.1"]
+    grace: 1s
 flows:
   categories:
     from: {system: pim, stream: Category, track: &track {by: timestamp, field: modificationDate, every: 1s}}
     to:   {system: shop, stream: categories}
     match: [parent_id, name]
+    deliver: &deliver {retry: {attempts: 60, from: 20ms, to: 500ms}}
     map:
       parent_id: 'parentId == "%d" ? 2 : link("categories", parentId)'
       name: name_en
@@ -56,6 +58,7 @@ flows:
   products:
     from: {system: pim, stream: Product, track: *track}
     to:   {system: shop, stream: products, on_delete: disable, disable: {status: 2}}
+    deliver: *deliver
     map:
       sku: sku
       type_id: kind
@@ -81,6 +84,7 @@ flows:
   stock:
     from: {system: pim, stream: Product, track: *track}
     to:   {system: shop, stream: stock}
+    deliver: *deliver
     where: kind == "simple"
     map:
       sku: link("products", id)
@@ -104,9 +108,8 @@ func lumaShop(t *testing.T, o magento.Options) *shopWorld {
 	return w
 }
 
-// lumaHouse is lockstep between the two.
-func lumaHouse(t *testing.T, pim *pimWorld, shop *shopWorld) *app.House {
-	t.Helper()
+// lumaBetween is the configuration between the two.
+func lumaBetween(pim *pimWorld, shop *shopWorld) string {
 	var more []string
 	for code, field := range lumaChoices {
 		more = append(more, "      "+code+": "+field)
@@ -117,7 +120,7 @@ func lumaHouse(t *testing.T, pim *pimWorld, shop *shopWorld) *app.House {
 	slices.Sort(more)
 	host := strings.TrimSuffix(pim.url, pim.srv.Path())
 	root := pim.srv.ByPath("/Categories")
-	return newPlace(t).house(fmt.Sprintf(lumaToMagento, pim.url, pim.srv.Key(), shop.url, shop.token(), root, strings.Join(more, "\n"), host))
+	return fmt.Sprintf(lumaToMagento, pim.url, pim.srv.Key(), shop.url, shop.token(), root, strings.Join(more, "\n"), host)
 }
 
 // The real input of the pair: the Luma catalogue, which is in Pimcore, goes to Magento with its categories, options, images and
@@ -126,7 +129,7 @@ func lumaHouse(t *testing.T, pim *pimWorld, shop *shopWorld) *app.House {
 func TestLumaFromPimcoreToMagento(t *testing.T) {
 	t.Parallel()
 	pim, shop := lumaPimcore(t), lumaShop(t, magento.Options{})
-	h := lumaHouse(t, pim, shop)
+	h := newPlace(t).house(lumaBetween(pim, shop))
 	shop.counted()
 	began := time.Now()
 	do(t, h, app.Request{Do: app.DoSync})

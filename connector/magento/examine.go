@@ -31,6 +31,9 @@ func (s *System) Examine(ctx context.Context, r lockstep.Read) ([]lockstep.Findi
 	}
 	switch st.name {
 	case productsStream:
+		if err := s.examineFields(ctx, &out); err != nil {
+			return nil, about(err, r.Stream)
+		}
 		out.add("note", "", "texts with characters of four bytes (emoji) come back as ???? where Magento's tables are not utf8mb4: they are refused before they are sent (`unknown_values`)")
 	case stockStream:
 		out.add("note", "", "a source's quantity does not show open orders: Magento keeps those apart, as reservations, until they are shipped")
@@ -139,6 +142,25 @@ func (s *System) examineRecords(ctx context.Context, name string, f *findings) e
 			level = "error"
 		}
 		f.add(level, "Set both clocks by NTP.", "the shop's clock is off ours by %s; its own is what counts for changes", off)
+	}
+	return nil
+}
+
+// examineFields names the attributes that have no field.
+func (s *System) examineFields(ctx context.Context, f *findings) error {
+	known, err := s.shop.productAttributes(ctx)
+	if err != nil {
+		return err
+	}
+	columns := taken(productColumns())
+	var hidden []string
+	for _, a := range known.list {
+		if _, ok := a.typeOf(); a.own && (!ok || columns[a.code] && !unread[a.code]) {
+			hidden = append(hidden, a.code)
+		}
+	}
+	if len(hidden) > 0 {
+		f.add("warning", "", "the attributes %s have no field: their input is of a kind that is not read, or a field of all products has their name", strings.Join(hidden, ", "))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package magento
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,15 @@ func TestDoctorSaysWhatUpdatedAtDoesNotShow(t *testing.T) {
 		if got := look(name, lockstep.Snapshot); strings.Contains(got, "updated_at does not") || strings.Contains(got, "error:") {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+}
+
+func TestDoctorNamesAttributesThatHaveNoField(t *testing.T) {
+	shop := newTestShop(t, sandbox.Options{Products: 1})
+	shop.do(t, "POST", "all/V1/products/attributes", `{"attribute":{"attribute_code":"images","frontend_input":"text","scope":"store","is_required":false,"default_frontend_label":"x"}}`)
+	got, err := shop.open(t, nil).Examine(t.Context(), lockstep.Read{Stream: productsStream})
+	if err != nil || !slices.ContainsFunc(got, func(f lockstep.Finding) bool { return f.Level == "warning" && strings.Contains(f.What, "images") }) {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 

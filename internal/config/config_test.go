@@ -120,7 +120,7 @@ flows:
       status: {active: 1, inactive: 2, "null": null}
     ignore: [changed_at]
     tolerance: {price: 0.01}
-    deliver: {batch: 100, concurrency: 4, rate: 600/min, retry: {attempts: 3, from: 2s, to: 1m}}
+    deliver: {batch: 100, concurrency: 4, rate: 600/min, retry: {attempts: 3, from: 2s, to: 1m}, transfer: single}
     deletes: {max_share: 5%, max: 50}
     pages: {rows: 5000, bytes: 1MiB}
   plain:
@@ -170,7 +170,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	eq("window", f.Window, "06:00-23:00; Sat 00:00-24:00 Europe/Ljubljana")
 	eq("priority", fmt.Sprint(f.Priority), fmt.Sprint(Priority{lockstep.High, lockstep.Normal, lockstep.Low}))
 	eq("where", f.Where.Text, "published == true")
-	eq("deliver", fmt.Sprintf("%+v", f.Deliver), "{Batch:100 Concurrency:4 Rate:600/min Retry:{Attempts:3 From:2s To:1m0s}}")
+	eq("deliver", fmt.Sprintf("%+v", f.Deliver), "{Batch:100 Concurrency:4 Rate:600/min Retry:{Attempts:3 From:2s To:1m0s} Transfer:single}")
 	eq("deletes", f.Deletes, Brake{0.05, 50})
 	eq("page", c.Page(f), lockstep.Limit{Rows: 1000, Bytes: 1 << 20})
 	eq("tolerance", f.Tolerance["price"], "0.01")
@@ -192,7 +192,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	eq("identity", p.Identity(), true)
 	eq("track by default", fmt.Sprintf("%+v", p.From.Track), "{Track:{By:snapshot Field: PerRecord:false Name: Deleted: Overlap:-1ns} Per:stream Every:5m0s Sweep:0s}")
 	eq("to by default", fmt.Sprintf("%+v", p.To), "{System:pim Stream:p Create:false OnDelete:delete Disable:[] OnTargetEdit:overwrite}")
-	eq("deliver by default", fmt.Sprintf("%+v", p.Deliver), "{Batch:500 Concurrency:2 Rate:unlimited Retry:{Attempts:8 From:1s To:10m0s}}")
+	eq("deliver by default", fmt.Sprintf("%+v", p.Deliver), "{Batch:500 Concurrency:2 Rate:unlimited Retry:{Attempts:8 From:1s To:10m0s} Transfer:auto}")
 	eq("deletes by default", p.Deletes, Brake{0.1, 1000})
 	eq("pages by default", c.Page(p), lockstep.Limit{Rows: 2000, Bytes: 4 << 20})
 	eq("full by default", p.Full == nil, true)

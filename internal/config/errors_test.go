@@ -316,7 +316,7 @@ func TestAliasesAndMerges(t *testing.T) {
 	c := must(t, "x-d: &d {batch: 3, concurrency: 9}\nx-e: &e {concurrency: 8, rate: 5/s}\n"+
 		minimal("streams: &s {one: &k {key: id}, two: *k}", "deliver: {<<: [*d, *e], batch: 7}\npages: &p {rows: 5}", "")+
 		"  g:\n    from: {system: a, stream: s, track: {by: snapshot}}\n    to: {system: b, stream: u}\n    pages: *p\n")
-	if got := fmt.Sprintf("%+v", c.Flow("f").Deliver); got != "{Batch:7 Concurrency:9 Rate:5/s Retry:{Attempts:8 From:1s To:10m0s}}" {
+	if got := fmt.Sprintf("%+v", c.Flow("f").Deliver); got != "{Batch:7 Concurrency:9 Rate:5/s Retry:{Attempts:8 From:1s To:10m0s} Transfer:auto}" {
 		t.Error(got)
 	}
 	if c.Flow("g").Pages.Rows != 5 || len(c.System("a").Settings().Table("streams")) != 2 {

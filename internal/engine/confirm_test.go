@@ -122,6 +122,27 @@ func TestAcceptedWritesAreConfirmed(t *testing.T) {
 	})
 }
 
+// What is confirmed while a full sync still reads counts to it.
+func TestConfirmedWhileAFullSyncReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := laterWorld(t, nil)
+		for id := range 20 {
+			w.put("products", id, "n", "1.00")
+		}
+		w.a.SetHook(func(c memory.Call) error {
+			if c.Name == "Scan" {
+				time.Sleep(time.Second)
+			}
+			return nil
+		})
+		e := w.engine(store.New())
+		rows := w.sync(e, true)
+		if c := rows[0].Counts; c.Accepted != 20 || c.Created != 20 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 // The pauses between questions grow.
 func TestQuestionsGrowRarer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -73,6 +73,7 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 	if full {
 		how, began := opt.FullOptions, time.Now()
 		how.Light = light
+		before := f.state.snapshot()
 		row, err := e.Full(ctx, name, how)
 		if err == nil && !f.delta() && row.Started.Before(began) { // resumed: no feed follows what it had read before (law 1)
 			row, err = e.Full(ctx, name, how)
@@ -80,6 +81,7 @@ func (e *Engine) fill(ctx context.Context, name string, opt SyncOptions) (lockst
 		if err == nil && f.delta() {
 			_, err = e.captureAll(ctx, f)
 		}
+		row.Counts = plus(row.Counts, minus(f.state.snapshot(), before)) // what was confirmed meanwhile
 		return row, err
 	}
 	row, err := e.store.StartRun(ctx, lockstep.Run{Flow: name, Kind: lockstep.DeltaRun, State: lockstep.Running, Started: time.Now()})

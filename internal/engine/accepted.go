@@ -106,8 +106,8 @@ func holdName(lock string) string { return strings.ReplaceAll(lock, "\x00", "\x1
 
 // operated is for how long open operations have held what the locks are on, under the locks; nil where none does.
 func (w *worker) operated(ctx context.Context, locks []string) []time.Duration {
-	if len(locks) == 0 {
-		return nil
+	if back := w.flow.Back; len(locks) == 0 || !w.flow.confirms() && (back == nil || !back.confirms()) {
+		return nil // what nobody can be asked about has no operations
 	}
 	names := make([]string, len(locks))
 	for i, lock := range locks {

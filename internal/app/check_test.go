@@ -45,6 +45,28 @@ func same(t *testing.T, got, want []string) {
 	}
 }
 
+// YAML takes what stands behind " #" for a comment, without a word; the mapping then ends in the middle.
+func TestCheckExpressionCutByAComment(t *testing.T) {
+	p := newPlace(t)
+	p.conns = []lockstep.Connector{memory.Connector}
+	const text = `systems:
+  pim:  {type: memory}
+  shop: {type: memory}
+flows:
+  a:
+    from: {system: pim, stream: a, track: {by: snapshot}}
+    to: {system: shop, stream: a}
+    map:
+      ids: map(list, text(2, #))
+`
+	if _, err := Check(p.must(text)); err == nil || !strings.Contains(err.Error(), "into quotes") {
+		t.Errorf("%v", err)
+	}
+	if _, err := Check(p.must(strings.ReplaceAll(text, "2, #", "2, 1 + "))); err == nil || strings.Contains(err.Error(), "quotes") {
+		t.Errorf("another mistake: %v", err)
+	}
+}
+
 // What a record is built from is checked as its mapping is: the flow must be there, the expression right. A ring that is
 // broken by later() is none.
 func TestCheckReferences(t *testing.T) {

@@ -111,6 +111,9 @@ func mappingProblems(cfg *config.Config, f *config.Flow, err error) []config.Pro
 		}
 		text = strings.TrimPrefix(text, name+": ")
 		problem := cfg.Problem(fault.Code, at, path, text, "")
+		if strings.Contains(text, "ends too early") && strings.HasSuffix(strings.TrimSpace(problem.Source), ",") {
+			problem.Hint = "in YAML a # behind a blank begins a comment: put an expression with one into quotes"
+		}
 		if f.Script != nil && at.File != cfg.File {
 			problem.Source, problem.Caret = lineOf(f.Script.Text, at.Line), at.Col
 		}

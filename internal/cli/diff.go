@@ -25,7 +25,7 @@ func showDiff(w io.Writer, p paint, fields []app.FieldDiff, what string) {
 		name := f.Field + strings.Repeat(" ", max(0, min(wide, 30)-utf8.RuneCountInString(f.Field)))
 		theirs, ours := shorten(f.Theirs, f.Ours)
 		switch what {
-		case "create", "missing":
+		case "create", "missing", "wait":
 			fmt.Fprintf(w, "      %s  %s\n", p.dim(name), p.good(ours))
 		case "delete", "extra":
 			fmt.Fprintf(w, "      %s  %s\n", p.dim(name), p.old(theirs))

@@ -82,7 +82,7 @@ func (t *tool) plan(ctx context.Context, req app.Request, limit int, exitCode bo
 		t.say("  %s", p.dim("… and "+number(int64(shown.left[flow]))+" more of "+flow+" (--limit 0 shows all)"))
 	}
 	for _, r := range runs {
-		changes += r.Counts.Created + r.Counts.Updated + r.Counts.Deleted
+		changes += r.Counts.Created + r.Counts.Updated + r.Counts.Deleted + r.Counts.Queued
 	}
 	if len(runs) > 0 {
 		t.planTable(runs)
@@ -102,7 +102,7 @@ func (t *tool) plan(ctx context.Context, req app.Request, limit int, exitCode bo
 // planTable prints what each flow's plan comes to.
 func (t *tool) planTable(runs []app.Run) {
 	p := t.outPaint()
-	g := t.grid("PLAN", "READ", "CREATE", "CHANGE", "SKIP", "DELETE", "FILTERED", "FAIL").right(2, 3, 4, 5, 6, 7, 8)
+	g := t.grid("PLAN", "READ", "CREATE", "CHANGE", "SKIP", "DELETE", "FILTERED", "WAIT", "FAIL").right(2, 3, 4, 5, 6, 7, 8, 9)
 	paintIf := func(colour func(string) string, n int64) string {
 		if n == 0 {
 			return number(n)
@@ -115,7 +115,7 @@ func (t *tool) planTable(runs []app.Run) {
 	for _, r := range runs {
 		c := r.Counts
 		g.row(p.bold(r.Flow), number(c.Read), paintIf(p.good, c.Created), paintIf(p.warn, c.Updated), number(c.Level),
-			paintIf(p.old, c.Deleted), number(c.Filtered), paintIf(p.bad, c.Failed))
+			paintIf(p.old, c.Deleted), number(c.Filtered), paintIf(p.info, c.Queued), paintIf(p.bad, c.Failed))
 	}
 	g.print(t.out)
 }

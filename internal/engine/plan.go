@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lockstep-sync/lockstep"
@@ -178,10 +179,12 @@ func (p *plan) tell(it *item) error {
 		return nil
 	case it.out != nil && it.out.Fault != nil:
 		d.Action, d.Fault = "park", it.out.Fault
-		if it.out.Fault.Kind == lockstep.Waiting {
-			d.Action = "wait"
+		if it.out.Fault.Kind != lockstep.Waiting {
+			c.Failed++
+			break
 		}
-		c.Failed++
+		d.Action, d.Fields = "wait", p.without(it)
+		c.Queued++
 	case it.out != nil:
 		c.Level++
 		return nil
@@ -202,6 +205,26 @@ func (p *plan) tell(it *item) error {
 		return nil
 	}
 	return p.opt.Report(d)
+}
+
+// without is what is known of a record that waits for a link: the fields that the link has no part in. Those that it has are
+// told by what becomes of them when the link is one thing or another.
+func (p *plan) without(it *item) []image.Difference {
+	var images [2]value.Fields
+	for i, key := range [...]lockstep.Key{"0", "1"} {
+		fields, keep, err := p.maps.Map(it.change.Record, func(lockstep.Ref) (lockstep.Key, bool) { return key, true })
+		if err != nil || !keep {
+			return nil
+		}
+		if images[i], err = p.flow.Shape.Coerce(fields); err != nil {
+			return nil
+		}
+	}
+	linked := map[string]bool{}
+	for _, d := range p.flow.Shape.Diff(images[0], images[1]) {
+		linked[d.Field] = true
+	}
+	return slices.DeleteFunc(p.flow.Shape.Diff(images[0], value.Fields{}), func(d image.Difference) bool { return linked[d.Field] })
 }
 
 func hexDigest(d lockstep.Digest) string { return hex.EncodeToString([]byte(d)) }

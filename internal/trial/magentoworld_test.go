@@ -228,20 +228,32 @@ func (w *shopWorld) attribute(code, input, scope string) {
 // assign puts an attribute into a set, in its first group.
 func (w *shopWorld) assign(set int, code string) {
 	w.t.Helper()
+	w.rest(http.MethodPost, "/rest/all/V1/products/attribute-sets/attributes", map[string]any{
+		"attributeSetId": set, "attributeGroupId": w.group(set), "attributeCode": code, "sortOrder": 0,
+	})
+}
+
+// group is the first group of a set.
+func (w *shopWorld) group(set int) string {
+	w.t.Helper()
+	text := w.rest(http.MethodGet, fmt.Sprintf("/rest/all/V1/products/attribute-sets/groups/list?searchCriteria[filterGroups][0][filters][0][field]=attribute_set_id&searchCriteria[filterGroups][0][filters][0][value]=%d", set), nil)
 	var groups struct {
 		Items []struct {
 			ID string `json:"attribute_group_id"`
 		}
 	}
-	w.call(http.MethodGet, fmt.Sprintf("/rest/all/V1/products/attribute-sets/groups/list?searchCriteria[filterGroups][0][filters][0][field]=attribute_set_id&searchCriteria[filterGroups][0][filters][0][value]=%d", set), nil, &groups)
-	if len(groups.Items) == 0 {
-		w.t.Fatal("the set has no groups")
+	if err := json.Unmarshal(text, &groups); err != nil || len(groups.Items) == 0 {
+		w.t.Fatalf("the set has no groups: %v", err)
 	}
-	group, err := strconv.Atoi(groups.Items[0].ID)
+	return groups.Items[0].ID
+}
+
+// rest does something in the shop as its owner would.
+func (w *shopWorld) rest(method, uri string, body any) json.RawMessage {
+	w.t.Helper()
+	text, err := w.srv.Rest(method, uri, body)
 	if err != nil {
-		w.t.Fatal(err)
+		w.t.Fatalf("%s %s: %v", method, uri, err)
 	}
-	w.call(http.MethodPost, "/rest/all/V1/products/attribute-sets/attributes", map[string]any{
-		"attributeSetId": set, "attributeGroupId": group, "attributeCode": code, "sortOrder": 0,
-	}, nil)
+	return text
 }

@@ -39,11 +39,11 @@ func csvRows(t *testing.T, path string) (header []string, bySKU map[string]map[s
 	return all[0], bySKU
 }
 
-// examples/pimcore-magento.yaml writes what Magento's product import takes, and writes it again when Pimcore changed.
+// examples/pimcore-magento-files.yaml writes what Magento's product import takes, and writes it again when Pimcore changed.
 func TestPimcoreToMagentoFiles(t *testing.T) {
 	t.Parallel()
 	w := newPimWorld(t, sandbox.Options{Products: 90, Seed: 5})
-	text, err := os.ReadFile("../../examples/pimcore-magento.yaml")
+	text, err := os.ReadFile("../../examples/pimcore-magento-files.yaml")
 	w.must(err)
 	p := newPlace(t)
 	p.mkdir("import")

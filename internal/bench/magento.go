@@ -23,10 +23,10 @@ import (
 const (
 	shopWriters  = 4
 	shopFast     = 5 * time.Millisecond
-	shopSlow     = 150 * time.Millisecond // what a Magento takes to save a product
-	shopMemory   = 50_000                 // products
-	shopPicture  = 10 << 10               // bytes of most images
-	shopBig      = 2 << 20                // of one in so many
+	shopSlow     = 150 * time.Millisecond
+	shopMemory   = 50_000   // products
+	shopPicture  = 10 << 10 // bytes of most images
+	shopBig      = 2 << 20  // of one in so many
 	shopBigEvery = 1000
 )
 

@@ -15,7 +15,7 @@ func TestEveryConnectorOnce(t *testing.T) {
 		t.Run(spec.Kind, func(t *testing.T) { connectortest.CheckSpec(t, spec) })
 		kinds = append(kinds, spec.Kind)
 	}
-	if want := []string{"api", "file", "memory", "mysql", "pimcore", "postgres", "sqlite"}; !slices.Equal(kinds, want) {
+	if want := []string{"api", "file", "magento", "memory", "mysql", "pimcore", "postgres", "sqlite"}; !slices.Equal(kinds, want) {
 		t.Errorf("%q, want %q", kinds, want)
 	}
 }

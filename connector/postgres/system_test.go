@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -122,7 +123,7 @@ func TestDiscovery(t *testing.T) {
 		"o": {Kind: value.BytesType, Native: "bytea"}, "p": {Kind: value.FloatType, Bits: 32, Native: "real"}, "r": {Kind: value.TextType, Native: "interval"},
 	}
 	for name, typ := range want {
-		if got := st.Field(name).Type; got != typ {
+		if got := st.Field(name).Type; !reflect.DeepEqual(got, typ) {
 			t.Errorf("%s: %+v, want %+v", name, got, typ)
 		}
 	}

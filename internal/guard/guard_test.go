@@ -78,7 +78,7 @@ func TestAssertions(t *testing.T) {
 			writes
 			lockstep.Confirmer
 		}{}, target: true, cfm: true},
-		"memory": {sys: memory.New(), scan: true, source: true, ack: true, target: true, tscan: true},
+		"memory": {sys: memory.New(), scan: true, source: true, ack: true, target: true, tscan: true, cfm: true},
 	} {
 		g := New(c.sys, Rules{})
 		s, scan := g.Source()

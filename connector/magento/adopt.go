@@ -16,7 +16,7 @@ const (
 )
 
 // mostAdoptPages bounds the look through open operations.
-const mostAdoptPages = 20
+const mostAdoptPages = 60
 
 // adopt looks for the operations of a bulk whose answer was lost: they would be done some time, and write over whatever
 // is sent until then. Those that it finds are followed like any other; the others come back.
@@ -29,7 +29,7 @@ func (s *System) adopt(ctx context.Context, items []bulkItem, sent time.Time, re
 	if items[0].method == http.MethodDelete {
 		topic = topicDelete
 	}
-	q := search{size: maxPage, fields: "items[id,bulk_uuid,serialized_data],total_count",
+	q := search{size: s.conf.page, fields: "items[id,bulk_uuid,serialized_data],total_count",
 		groups: [][]filter{{{"status", equals, number(opOpen).text()}}, {{"topic_name", equals, topic}}}}
 	found := map[int]bool{}
 	for seen := 0; q.page < mostAdoptPages; {

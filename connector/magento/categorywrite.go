@@ -80,7 +80,7 @@ func (a *categoryApply) look(ctx context.Context, ids []string) error {
 	for _, group := range inGroups(numberColumn, ids) {
 		for _, scope := range scopes {
 			err := a.sys.client.findAll(ctx, "look at categories", scope, categoryPath,
-				search{groups: [][]filter{group}, sort: []string{numberColumn}, size: maxPage}, eachOf(func(w *wireCategoryRecord) { a.keep(w, scope) }))
+				search{groups: [][]filter{group}, sort: []string{numberColumn}, size: a.sys.conf.page}, eachOf(func(w *wireCategoryRecord) { a.keep(w, scope) }))
 			if err != nil {
 				return err
 			}

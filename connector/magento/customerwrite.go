@@ -55,7 +55,7 @@ func (s *System) lookAtCustomers(ctx context.Context, ids []string) (map[string]
 	out := map[string]customer{}
 	for _, group := range inGroups(numberColumn, ids) {
 		err := s.client.findAll(ctx, "look at customers", allViews, "V1/customers/search",
-			search{groups: [][]filter{group}, sort: []string{numberColumn}, size: maxPage}, eachOf(func(c *customer) { out[c.text("id")] = *c }))
+			search{groups: [][]filter{group}, sort: []string{numberColumn}, size: s.conf.page}, eachOf(func(c *customer) { out[c.text("id")] = *c }))
 		if err != nil {
 			return nil, err
 		}

@@ -79,7 +79,7 @@ func probes(name string) []probe {
 	case setsStream:
 		return []probe{sets}
 	case stockStream:
-		return []probe{{"sources", search1("V1/inventory/sources")}, {"stock", search1("V1/inventory/source-items")}, products}
+		return []probe{{"sources", search1("V1/inventory/sources")}, {"stock", search1(stockPath)}, products}
 	case customersStream:
 		return []probe{{"customers", search1("V1/customers/search")}}
 	case ordersStream:
@@ -122,7 +122,7 @@ func (s *System) examineRights(ctx context.Context, name string, f *findings) (b
 // examineRecords counts the records and compares clocks.
 func (s *System) examineRecords(ctx context.Context, name string, f *findings) error {
 	path := map[string]string{productsStream: productPath, categoriesStream: categoryPath, customersStream: "V1/customers/search", ordersStream: "V1/orders",
-		stockStream: "V1/inventory/source-items"}[name]
+		stockStream: stockPath}[name]
 	if path == "" {
 		return nil
 	}

@@ -171,13 +171,13 @@ func (a *productApply) versions(ctx context.Context) {
 	if len(skus) == 0 {
 		return
 	}
-	got, err := a.sys.updated(ctx, skus)
+	got, err := a.sys.lightProducts(ctx, skus)
 	if err != nil {
 		return
 	}
 	for _, j := range a.jobs {
 		if res := &a.results[j.at]; j.pictured && res.Err == nil && res.Version == "" {
-			res.Version = got[foldSKU(j.want.sku)]
+			res.Version = got[foldSKU(j.want.sku)].Updated
 		}
 	}
 }

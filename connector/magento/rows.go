@@ -124,7 +124,7 @@ func (s *System) lightProducts(ctx context.Context, skus []string) (map[string]l
 	out := make(map[string]lightProduct, len(skus))
 	var mu sync.Mutex
 	err := s.bySKU(ctx, skus, func(group []filter) error {
-		q := search{groups: [][]filter{group}, sort: []string{"entity_id"}, size: maxPage, fields: lightFields}
+		q := search{groups: [][]filter{group}, sort: []string{"entity_id"}, size: s.conf.page, fields: lightFields}
 		return s.client.findAll(ctx, "search products", allViews, "V1/products", q, func(items []json.RawMessage) error {
 			got, err := decodeAll[lightProduct]("search products", items)
 			mu.Lock()

@@ -160,7 +160,7 @@ func (s *System) lookAt(ctx context.Context, skus, views []string) (map[string]*
 		for j, group := range groups {
 			into := &found[i*len(groups)+j]
 			calls = append(calls, func() error {
-				return s.client.findAll(ctx, "look at products", scope, "V1/products", search{groups: [][]filter{group}, sort: []string{"entity_id"}, size: maxPage, fields: fields},
+				return s.client.findAll(ctx, "look at products", scope, "V1/products", search{groups: [][]filter{group}, sort: []string{"entity_id"}, size: s.conf.page, fields: fields},
 					eachOf(func(p *seenProduct) { *into = append(*into, p) }))
 			})
 		}

@@ -102,7 +102,7 @@ func (s *System) applyStock(ctx context.Context, writes []lockstep.Write) ([]loc
 			}
 		}
 	}
-	s.sendStock(ctx, "V1/inventory/source-items", "save stock", saves, results)
+	s.sendStock(ctx, stockPath, "save stock", saves, results)
 	removes = slices.DeleteFunc(removes, func(w stockWrite) bool { return results[w.at].Err != nil })
 	s.sendStock(ctx, "V1/inventory/source-items-delete", "delete stock", removes, results)
 	return results, nil

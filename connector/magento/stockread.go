@@ -15,32 +15,31 @@ func (s *System) sourceItems(ctx context.Context, skus []string) (map[string]*so
 	out := map[string]*sourceItem{}
 	var mu sync.Mutex
 	err := s.bySKU(ctx, skus, func(group []filter) error {
-		for page := 1; ; page++ {
-			got, err := s.stockPage(ctx, search{groups: [][]filter{group}, sort: stockOrder, size: mostStockPage, page: page})
-			if err != nil {
-				return err
-			}
+		return s.stockRows(ctx, group, func(it *sourceItem) {
 			mu.Lock()
-			for i := range got {
-				out[got[i].fold()] = &got[i]
-			}
-			mu.Unlock()
-			if len(got) < mostStockPage {
-				return nil
-			}
-		}
+			defer mu.Unlock()
+			out[it.fold()] = it
+		})
 	})
 	return out, err
 }
 
-const mostStockPage = 300
+// stockRows are all rows that a group of filters finds.
+func (s *System) stockRows(ctx context.Context, group []filter, each func(*sourceItem)) error {
+	return s.client.findAll(ctx, "search stock", allViews, stockPath, search{groups: [][]filter{group}, sort: stockOrder, size: s.conf.page, fields: stockFields}, eachOf(each))
+}
+
+const (
+	stockPath   = "V1/inventory/source-items"
+	stockFields = "items[sku,source_code,quantity,status],total_count"
+)
 
 // stockOrder is one in which no row moves while others are written.
 var stockOrder = []string{"sku", "source_code"}
 
 func (s *System) stockPage(ctx context.Context, q search) ([]sourceItem, error) {
-	q.fields = "items[sku,source_code,quantity,status],total_count"
-	got, err := s.client.find(ctx, "search stock", allViews, "V1/inventory/source-items", q)
+	q.fields = stockFields
+	got, err := s.client.find(ctx, "search stock", allViews, stockPath, q)
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +99,7 @@ func (s *System) scanStock(ctx context.Context, r *reading, from lockstep.Positi
 			return lockstep.Page{}, lockstep.Faultf(lockstep.CodePosition, "the position is not one of a scan of stock")
 		}
 	}
-	size := mostStockPage
-	if l.Rows > 0 {
-		size = min(size, l.Rows)
-	}
+	size := rowsOf(s.conf, l)
 	q := search{sort: stockOrder, size: size, page: 1}
 	if at.SKU != "" {
 		q.groups = [][]filter{{{"sku", greater, at.SKU}}}
@@ -114,7 +110,7 @@ func (s *System) scanStock(ctx context.Context, r *reading, from lockstep.Positi
 	}
 	more := len(got) == size
 	if more {
-		if got, err = s.wholeSKUs(ctx, q, got); err != nil {
+		if got, err = s.wholeSKUs(ctx, got); err != nil {
 			return lockstep.Page{}, err
 		}
 	}
@@ -130,27 +126,18 @@ func (s *System) scanStock(ctx context.Context, r *reading, from lockstep.Positi
 }
 
 // wholeSKUs is a full page without its last SKU, or, where it is of one SKU alone, with all the rows of it.
-func (s *System) wholeSKUs(ctx context.Context, q search, got []sourceItem) ([]sourceItem, error) {
-	last := foldSKU(got[len(got)-1].SKU)
+func (s *System) wholeSKUs(ctx context.Context, got []sourceItem) ([]sourceItem, error) {
+	last := bareSKU(got[len(got)-1].SKU) // gt passes over all that the database takes for one SKU
 	end := len(got)
-	for end > 0 && foldSKU(got[end-1].SKU) == last {
+	for end > 0 && bareSKU(got[end-1].SKU) == last {
 		end--
 	}
 	if end > 0 {
 		return got[:end], nil
 	}
-	q.groups = [][]filter{{{"sku", equals, got[0].SKU}}}
-	q.size = max(q.size, mostStockPage)
 	var all []sourceItem
-	for q.page = 1; ; q.page++ {
-		some, err := s.stockPage(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		if all = append(all, some...); len(some) < q.size {
-			return all, nil
-		}
-	}
+	err := s.stockRows(ctx, []filter{{"sku", equals, got[0].SKU}}, func(it *sourceItem) { all = append(all, *it) })
+	return all, err
 }
 
 // sources are the codes of the shop's sources, in small letters. They are asked for again where enough does not hold.
@@ -162,7 +149,7 @@ func (s *System) sources(ctx context.Context, enough func(map[string]bool) bool)
 		return known, nil
 	}
 	known = map[string]bool{}
-	q := search{sort: []string{"source_code"}, size: mostStockPage, fields: "items[source_code],total_count"}
+	q := search{sort: []string{"source_code"}, size: s.conf.page, fields: "items[source_code],total_count"}
 	err := s.client.findAll(ctx, "search sources", allViews, "V1/inventory/sources", q, func(items []json.RawMessage) error {
 		got, err := decodeAll[sourceItem]("search sources", items)
 		for _, it := range got {

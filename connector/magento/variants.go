@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/lockstep-sync/lockstep"
 )
@@ -29,7 +28,7 @@ func (s *System) references(ctx context.Context, skus []string, fields string) (
 	out := map[string]*reference{}
 	for _, group := range inGroups("sku", skus) {
 		err := s.client.findAll(ctx, "look at linked products", allViews, "V1/products",
-			search{groups: [][]filter{group}, sort: []string{"entity_id"}, size: maxPage, fields: fields},
+			search{groups: [][]filter{group}, sort: []string{"entity_id"}, size: s.conf.page, fields: fields},
 			eachOf(func(p *seenProduct) {
 				if fold := foldSKU(string(p.SKU)); out[fold] == nil {
 					out[fold] = &reference{int64(p.ID), string(p.SKU), p.Type, p.values()}
@@ -285,22 +284,4 @@ func (l *productLink) quantity() string {
 		return ""
 	}
 	return string(l.Ext.Quantity)
-}
-
-// updated are the updated_at of products, by folded SKU.
-func (s *System) updated(ctx context.Context, skus []string) (map[string]string, error) {
-	var mu sync.Mutex
-	out := map[string]string{}
-	err := s.bySKU(ctx, skus, func(group []filter) error {
-		return s.client.findAll(ctx, "look at products", allViews, "V1/products",
-			search{groups: [][]filter{group}, sort: []string{"entity_id"}, size: maxPage, fields: "items[sku,updated_at],total_count"},
-			eachOf(func(p *seenProduct) {
-				mu.Lock()
-				defer mu.Unlock()
-				if key := foldSKU(string(p.SKU)); out[key] == "" {
-					out[key] = p.Updated
-				}
-			}))
-	})
-	return out, err
 }

@@ -190,3 +190,45 @@ func TestUnknownOutcomeOvertakenByAnotherName(t *testing.T) {
 		})
 	}
 }
+
+// The same where the record is gone, or leaves the set, by the next try: what was made under the name that was tried goes,
+// too, and stays nobody's. A record that somebody else has under the last name is not touched (law 9).
+func TestUnknownOutcomeOvertakenByItsEnd(t *testing.T) {
+	ends := map[string]func(w *world){
+		"gone":       func(w *world) { w.a.Delete("products", "7") },
+		"renamed":    func(w *world) { w.put("products", 7, "second", "1.00"); w.a.Delete("products", "7") },
+		"another's":  func(w *world) { w.put("products", 7, "taken", "1.00"); w.a.Delete("products", "7") },
+		"left out":   func(w *world) { w.put("products", 7, "out", "1.00") },
+		"unmappable": func(w *world) { w.put("products", 7, "long", "1.00"); w.a.Delete("products", "7") },
+	}
+	for name, made := range map[string]bool{"the create took effect": true, "it did not": false} {
+		for end, do := range ends {
+			t.Run(name+", "+end, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w, s := serverKeys(t), store.New()
+					w.put("products", 1, "taken", "1.00")
+					w.defs[0].rules["name"], w.defs[0].filter = `name == "long" ? nil : name`, `name != "out"`
+					e := w.engine(s)
+					w.sync(e, true)
+					w.put("products", 7, "first", "1.00")
+					cut := false
+					w.b.SetHook(func(c memory.Call) error {
+						if c.Name != "Apply" || c.After != made || cut {
+							return nil
+						}
+						cut = true
+						do(w)
+						if _, _, err := e.capture(t.Context(), e.feeds[e.flows[0].Feed]); err != nil { // before the outcome is settled
+							t.Error(err)
+						}
+						return lockstep.Faultf(lockstep.CodeNetwork, "the answer was lost").Maybe()
+					})
+					w.sync(e, false)
+					if all := entries(t, s, ""); len(all) > 0 || w.b.Len("products") != 1 || !strings.Contains(dump(w.b, "products"), "taken") {
+						t.Errorf("have %s and %+v", dump(w.b, "products"), all)
+					}
+				})
+			})
+		}
+	}
+}

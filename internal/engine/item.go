@@ -37,6 +37,7 @@ type item struct {
 	theirs *lockstep.Record // nil: not there
 	evict  *lockstep.Link   // a link to the same target record whose source record is gone
 	face   *facing          // in a pair, once looked at
+	absent string           // of a delete: what it comes to if its record was not made under another name either
 
 	refs   []lockstep.Reference // what its image was made with, once it is mapped
 	mapped bool

@@ -245,12 +245,16 @@ func (w *worker) compare(items []*item) {
 				it.done("filtered")
 			}
 		case w.flow.To.Pulled && it.delivery.Tried: // it may have been made: whoever pulls knows what came of this source key
+		case it.blind() && w.flow.Back == nil && it.neverSent():
+			it.look = false
+			w.nothingThere(it, "level")
 		case it.blind() && w.flow.Back == nil: // law 5; in a pair the flow back brings what was made
 			if !w.guess(it) {
 				w.blindFault(it)
 			}
 		case !it.look || (it.target == "" && it.match == ""):
-			it.done("level") // never there, as far as we ever wrote
+			it.look = false
+			w.nothingThere(it, "level") // never there, as far as we ever wrote
 		}
 	}
 }
@@ -379,8 +383,7 @@ func (w *worker) judge(it *item) {
 	if it.op == lockstep.Delete {
 		switch {
 		case it.theirs == nil:
-			it.done("deleted")
-			it.out.Unlink = unlinkOf(it)
+			w.nothingThere(it, "deleted")
 		case it.guessed: // law 9: it was never linked
 			w.blindFault(it)
 		}
@@ -434,7 +437,7 @@ func (w *worker) claims(ctx context.Context, items []*item) error {
 	var keys []lockstep.Key
 	first := map[lockstep.Key]*item{}
 	for _, it := range items {
-		if it.op == lockstep.Delete && it.known() {
+		if it.op == lockstep.Delete && (it.known() || it.absent != "") {
 			continue
 		}
 		key := it.target
@@ -519,7 +522,7 @@ func (w *worker) decideHeld(held []*item, owners []lockstep.Link, there map[lock
 		case there[owner.End(w.flow.Side).Key]:
 			w.claimed(it, owner.End(w.flow.Side.Other()).Key, owner.End(w.flow.Side).Key)
 		case it.op == lockstep.Delete:
-			it.done("level")
+			w.nothingThere(it, "level")
 		default:
 			it.evict = &owner
 		}
@@ -528,7 +531,7 @@ func (w *worker) decideHeld(held []*item, owners []lockstep.Link, there map[lock
 
 func (w *worker) claimed(it *item, target, owner lockstep.Key) {
 	if it.op == lockstep.Delete { // not ours to delete
-		it.done("level")
+		w.nothingThere(it, "level")
 		return
 	}
 	w.fail(it, lockstep.Faultf(lockstep.CodeClaimed, "target record %s belongs to source record %s; source record %s maps to it, too", target, owner, it.key()))

@@ -48,8 +48,13 @@ func newPlace(t *testing.T, streams ...lockstep.Stream) connectortest.Place {
 
 // placeOf is a place whose numbers are attributes of a kind of input: Magento takes no negative price.
 func placeOf(t *testing.T, numbers string, streams ...lockstep.Stream) connectortest.Place {
+	return shopPlace(t, sandbox.Options{}, numbers, streams...)
+}
+
+func shopPlace(t *testing.T, o sandbox.Options, numbers string, streams ...lockstep.Stream) connectortest.Place {
 	t.Helper()
-	shop, err := sandbox.New(sandbox.Options{Open: true})
+	o.Open = true
+	shop, err := sandbox.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/connector/connectortest"
+	sandbox "github.com/lockstep-sync/lockstep/internal/sandbox/magento"
 	"github.com/lockstep-sync/lockstep/value"
 )
 
@@ -24,9 +26,30 @@ func TestTargetContract(t *testing.T) {
 				return &writtenCostume{sys.(*costume)}, nil
 			}}
 		},
-		LoneKey: true, NoNull: true, IfVersion: false,
+		LoneKey: true, NoNull: true, IfVersion: false, Later: newQueuePlace,
 		Holds: func(s connectortest.Sample) bool { return s.Name == "text(10)" },
 	})
+}
+
+// newQueuePlace is a place whose shop works off its queue.
+func newQueuePlace(t *testing.T) connectortest.Place {
+	p := shopPlace(t, sandbox.Options{Consumers: 3, Shuffle: true, ConsumerDelay: 5 * time.Millisecond}, "text", connectortest.Item())
+	return connectortest.Place{Open: func(ctx context.Context) (lockstep.System, error) {
+		sys, err := p.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &writtenCostume{sys.(*costume)}, nil
+	}}
+}
+
+// Confirm has the keys of ends as the suite spells them.
+func (c *writtenCostume) Confirm(ctx context.Context, stream string, receipts []string) ([]lockstep.Result, error) {
+	got, err := c.sys.Confirm(ctx, productsStream, receipts)
+	for i := range got {
+		got[i].Key = lockstep.Key(keyOf(string(got[i].Key)))
+	}
+	return got, err
 }
 
 // writtenCostume is a costume that can be written, too.

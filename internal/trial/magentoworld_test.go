@@ -120,6 +120,7 @@ type shopProduct struct {
 	Status           int
 	Visibility       int
 	TypeID           string      `json:"type_id"`
+	UpdatedAt        string      `json:"updated_at"`
 	Weight           json.Number `json:"weight"`
 	CustomAttributes []struct {
 		Code  string          `json:"attribute_code"`

@@ -22,6 +22,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.serveMedia(w, r) {
 		return
 	}
+	w.Header().Set("Date", s.conf().Clock().UTC().Format(http.TimeFormat)) // the clock that stamps, as the real one's
 	begun := time.Now()
 	note := &seen{ResponseWriter: w, status: http.StatusOK}
 	name := s.nameOf(r)

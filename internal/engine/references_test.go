@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,12 +196,15 @@ func TestUnchangedReferencesAreNotWritten(t *testing.T) {
 
 type countedPages struct {
 	lockstep.Store
+	mu          sync.Mutex
 	links, refs int
 }
 
 func (s *countedPages) SettlePage(ctx context.Context, flow string, end lockstep.PageEnd) error {
+	s.mu.Lock()
 	s.links += len(end.Links)
 	s.refs += len(end.Refs)
+	s.mu.Unlock()
 	return s.Store.SettlePage(ctx, flow, end)
 }
 

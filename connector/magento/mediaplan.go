@@ -143,7 +143,7 @@ func pictureFault(hash, format string, args ...any) error {
 }
 
 func pictureCode(code lockstep.Code, hash, format string, args ...any) *lockstep.Fault {
-	f := lockstep.Faultf(code, "image "+short(hash)+": "+format, args...)
+	f := lockstep.Faultf(code, "image %s: "+format, append([]any{short(hash)}, args...)...) // a foreign one's hash is its file: it may have a %
 	return f.On(lockstep.About{Field: "images"})
 }
 

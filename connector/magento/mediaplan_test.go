@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/lockstep-sync/lockstep"
+	"github.com/lockstep-sync/lockstep/value"
 )
 
 const (
@@ -109,5 +110,22 @@ func TestPicturesThatCanNeverBeLevel(t *testing.T) {
 	}
 	if err := checkPictures([]picture{{hash: hashA, roles: []string{"image"}}, {hash: hashB}, {hash: "/r/e/red.png"}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A foreign image is known by its file, and a file's name may hold anything.
+func TestAnImageIsNamedAsItIs(t *testing.T) {
+	if err := pictureFault("/5/0/50%off.jpg", "it has %d bytes", 7); !strings.Contains(err.Error(), "image /5/0/50%off.jpg: it has 7 bytes") {
+		t.Error(err)
+	}
+}
+
+// A label that Magento would cut or spoil can never be level.
+func TestALabelThatMagentoDoesNotKeep(t *testing.T) {
+	for _, label := range []string{"Red \U0001f457", strings.Repeat("ü", 256)} {
+		var p picture
+		if _, is := p.read("label", value.Text(label)).(*quiet); !is {
+			t.Errorf("%d bytes are taken", len(label))
+		}
 	}
 }

@@ -266,7 +266,7 @@ func (f *rowFailure) fault(sku string) error {
 	if strings.HasPrefix(text, "The product that was requested doesn't exist") || strings.HasPrefix(text, "Requested product doesn't exist") {
 		return noProduct(sku)
 	}
-	return lockstep.Faultf(lockstep.CodeValue, "Magento says: %s", short(text))
+	return lockstep.Faultf(lockstep.CodeValue, "Magento says: %s", short(mask(text)))
 }
 
 // noProduct says that a record is of a product that is not there.

@@ -2,6 +2,7 @@ package magento
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,4 +103,12 @@ func TestAReceiptIsBoundedTextThatReadsBack(t *testing.T) {
 func day(text string) time.Time {
 	t, _ := time.Parse(time.DateOnly, text)
 	return t
+}
+
+// What a failure says of values stays out of errors (law 12).
+func TestAFailureOfAPriceShowsNoValue(t *testing.T) {
+	f := rowFailure{Message: `The group "Friends of Anna" of website 77 is unknown`}
+	if err := f.fault("A"); strings.Contains(err.Error(), "Anna") || strings.Contains(err.Error(), "77") {
+		t.Error(err)
+	}
 }

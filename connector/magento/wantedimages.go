@@ -2,6 +2,7 @@ package magento
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/lockstep-sync/lockstep/value"
 )
@@ -42,7 +43,9 @@ func (p *picture) read(name string, v value.Value) (err error) {
 	case name == "hash" && v.Kind() == value.KindText:
 		p.hash = v.Text()
 	case name == "label" && v.Kind() == value.KindText:
-		p.label = v.Text()
+		if p.label = v.Text(); beyondThreeBytes(p.label) || utf8.RuneCountInString(p.label) > mostVarchar {
+			return quietf("Magento does not keep the label of an image as this one is")
+		}
 	case name == "disabled" && v.Kind() == value.KindBool:
 		p.disabled = v.Bool()
 	case name == "roles":

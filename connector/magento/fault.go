@@ -15,7 +15,6 @@ const (
 	saysOptionTaken = `Admin store attribute option label "%1" is already exists.`
 	saysNoRoute     = "Request does not match any route."
 	saysDeadlock    = "Database deadlock found"
-	saysAttached    = "The product is already attached."
 	saysNoLinked    = "The linked products data is invalid"
 )
 
@@ -63,6 +62,7 @@ var rules = []rule{
 	{400, "Unable to save product", lockstep.CodeServer, 0, ""},
 	{400, "The product can't be saved.", lockstep.CodeServer, 0, ""},
 
+	{400, saysNoLinked, lockstep.CodeReference, 0, ""}, // it went since it was looked at
 	{400, saysURLKey, lockstep.CodeUnique, 0, "Give the record another `url_key`, or find the product or category that has it."},
 	{400, saysOptionTaken, lockstep.CodeUnique, 0, ""},
 	{400, "%1 already exists.", lockstep.CodeUnique, 0, ""},

@@ -52,6 +52,7 @@ func (p *playback) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 
 // wantFault is what each recorded refusal must become, by the beginning of its text.
 var wantFault = map[string]lockstep.Code{
+	"The linked products data is invalid":      lockstep.CodeReference,
 	"The consumer isn't authorized":            lockstep.CodeRights,
 	"The signature is invalid":                 lockstep.CodeLogin,
 	"The nonce is already being used":          lockstep.CodeServer,

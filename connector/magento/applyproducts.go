@@ -53,7 +53,7 @@ func (s *System) applyProducts(ctx context.Context, writes []lockstep.Write) ([]
 	a.plan.attrs = a.read.attrs
 	var names []string
 	for _, j := range a.jobs {
-		names = append(names, j.key)
+		names = append(names, bareSKU(j.key))
 	}
 	turn, err := s.skus.hold(ctx, names) // law 3
 	if err != nil {
@@ -102,12 +102,14 @@ func (a *productApply) understand(ctx context.Context, writes []lockstep.Write) 
 	for i := range writes {
 		j := &job{at: i, w: &writes[i], key: foldSKU(string(writes[i].Key)), want: &wanted{sku: string(writes[i].Key)}}
 		if writes[i].Op != lockstep.Delete {
-			want, err := a.read.read(ctx, &writes[i])
-			if err != nil {
-				a.results[i].Err = err
+			res := a.down.guard(ctx, func() (res lockstep.Result) { // a shop that is down is not asked for the labels of each
+				j.want, res.Err = a.read.read(ctx, &writes[i])
+				return res
+			})
+			if a.results[i] = res; res.Err != nil {
 				continue
 			}
-			j.want = want
+			want := j.want
 			if j.key == "" {
 				j.key = foldSKU(want.sku)
 			}
@@ -146,10 +148,10 @@ func (a *productApply) look(ctx context.Context) error {
 func (a *productApply) inOrder() (first, last [][]*job) {
 	turns := map[string][]*job{}
 	for _, j := range a.jobs {
-		turns[j.key] = append(turns[j.key], j)
+		turns[bareSKU(j.key)] = append(turns[bareSKU(j.key)], j)
 	}
 	for _, j := range a.jobs {
-		some := turns[j.key]
+		some := turns[bareSKU(j.key)]
 		switch {
 		case some[0] != j:
 		case slices.ContainsFunc(some, func(j *job) bool { return len(j.named()) > 0 }):
@@ -265,7 +267,7 @@ func (d *downed) guard(ctx context.Context, do func() lockstep.Result) lockstep.
 		return lockstep.Result{Err: err}
 	}
 	res := do()
-	if f := lockstep.FaultOf(res.Err); f != nil && (f.Kind.StopsFlow() || f.Kind == lockstep.Unavailable || f.Kind == lockstep.Throttled) {
+	if f := lockstep.FaultOf(res.Err); f != nil && ofSystem(f) {
 		d.mu.Lock()
 		if d.fault == nil {
 			d.fault = f

@@ -105,7 +105,7 @@ func (e *entity) sweep(ctx context.Context, p *plan, track lockstep.Track, feed 
 func (e *entity) enter(ctx context.Context, p *plan, track lockstep.Track, feed *sqlkit.Feed, q search) ([]row, *found, error) {
 	from := feed.Clock.Add(-overlapOf(track) - slack)
 	for {
-		q.groups = [][]filter{{{updatedField, atLeast, stampOf(from)}}}
+		q.groups = [][]filter{{{updatedField, atLeast, writeTime(from)}}}
 		began := time.Now()
 		rows, got, err := e.pageOf(ctx, p, q)
 		if err != nil {
@@ -118,7 +118,7 @@ func (e *entity) enter(ctx context.Context, p *plan, track lockstep.Track, feed 
 			return nil, nil, err
 		}
 		if need = need.Truncate(time.Second); !need.Before(from) {
-			feed.Sweep = &sqlkit.Sweep{From: stampOf(from), Next: next}
+			feed.Sweep = &sqlkit.Sweep{From: writeTime(from), Next: next}
 			return rows, got, nil
 		}
 		from = need

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/value"
@@ -359,6 +358,3 @@ func readPlace(from lockstep.Position, into any) error {
 func wrongPlace() error {
 	return lockstep.Faultf(lockstep.CodePosition, "the position is not one of this stream")
 }
-
-// stampOf is a time as updated_at is compared.
-func stampOf(t time.Time) string { return writeTime(t) }

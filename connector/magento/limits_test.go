@@ -3,6 +3,9 @@ package magento
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,4 +81,63 @@ func TestRowsOfSKUsThatAreOneToTheDatabase(t *testing.T) {
 	if err != nil || len(got) != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
+}
+
+// A shop that goes into maintenance while labels are looked for is not asked for those of each record.
+func TestAShopThatIsDownIsNotAskedForEachRecord(t *testing.T) {
+	b := newWriteBench(t, sandbox.Options{}, lockstep.Settings{"create": []string{"options"}})
+	b.must(b.write(shirt("A", "shade", "Red")...))
+	var asked atomic.Int64
+	b.shop.interfere(func(w http.ResponseWriter, _ *http.Request, _ []byte) bool {
+		asked.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}, nil)
+	var writes []lockstep.Write
+	for i := range 20 {
+		writes = append(writes, b.write(shirt(fmt.Sprint("N-", i), "shade", fmt.Sprint("New ", i))...))
+	}
+	got, err := b.sys.Apply(t.Context(), productsStream, writes)
+	if n := asked.Load(); n > 3 {
+		t.Errorf("asked %d times", n)
+	}
+	if err != nil && lockstep.KindOf(err) != lockstep.Unavailable {
+		t.Error(err)
+	}
+	for i, r := range got {
+		if err == nil && lockstep.KindOf(r.Err) != lockstep.Unavailable {
+			t.Errorf("%d: %+v", i, r)
+		}
+	}
+}
+
+// What the queue refuses goes by a call of its own, which many servers do not pass on with a slash in its path.
+func TestWhatTheQueueRefusesGoesWithItsSlashInTheBody(t *testing.T) {
+	b := newWriteBench(t, sandbox.Options{}, nil)
+	b.shop.interfere(func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if strings.Contains(r.URL.EscapedPath(), "%2F") {
+			w.WriteHeader(http.StatusNotFound)
+			return true
+		}
+		if strings.Contains(r.URL.Path, "/async/bulk/") {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"message":"no"}`))
+			return true
+		}
+		return false
+	}, nil)
+	w := b.write(shirt("A/1")...)
+	w.Transfer = lockstep.BulkTransfer
+	b.must(w)
+}
+
+// Two SKUs that the database takes for one do not race each other: the second is named.
+func TestTwoNewSKUsThatAreOneToTheDatabase(t *testing.T) {
+	b := newWriteBench(t, sandbox.Options{Delay: 5 * time.Millisecond}, nil)
+	got := b.apply(b.write(shirt("Keep-Me")...), b.write(shirt("Këep-Me")...))
+	if f := lockstep.FaultOf(got[1].Err); got[0].Err != nil || f == nil || f.Code != lockstep.CodeUnique {
+		t.Errorf("%+v", got)
+	}
+	// Letters of another script are others, to the database, too.
+	b.must(b.write(shirt("AB-1")...), b.write(shirt("АВ-1")...), b.write(shirt("ab™")...), b.write(shirt("abtm")...))
 }

@@ -159,6 +159,9 @@ func (s *System) reloadOptions(ctx context.Context, code string) error {
 		return err
 	}
 	at := known.get(code)
+	if at == nil { // it was taken away just now
+		return nil
+	}
 	for i := range all {
 		id := all[i].id()
 		if _, has := at.byValue[id]; id != "" && !has {

@@ -45,13 +45,22 @@ func (s *sight) over(before *sight) *sight {
 	return s
 }
 
-// save is the call itself. A SKU with a slash goes in the body alone: many servers before Magento take no %2F in a path.
-func (a *productApply) save(ctx context.Context, sku string, create bool, st *step) (*sight, error) {
-	q := call{name: "save a product", method: http.MethodPut, scope: st.scope, path: pathOfProduct(sku), body: map[string]any{"product": st.body(sku, a.plan.attrs)}}
+// saveCall saves a product. A SKU with a slash goes in the body alone: many servers before Magento take no %2F in a path.
+func saveCall(sku, scope string, create bool, product any) call {
+	q := call{name: "save a product", method: http.MethodPut, scope: scope, path: pathOfProduct(sku), body: map[string]any{"product": product}}
 	if create || strings.Contains(sku, "/") {
-		q.method, q.path = http.MethodPost, "V1/products"
+		q.method, q.path = http.MethodPost, productPath
 	}
-	r, err := a.sys.client.do(ctx, q)
+	return q
+}
+
+func deleteCall(sku string) call {
+	return call{name: "delete a product", method: http.MethodDelete, scope: allViews, path: pathOfProduct(sku)}
+}
+
+// save is the call itself.
+func (a *productApply) save(ctx context.Context, sku string, create bool, st *step) (*sight, error) {
+	r, err := a.sys.client.do(ctx, saveCall(sku, st.scope, create, st.body(sku, a.plan.attrs)))
 	if err != nil {
 		return nil, err
 	}
@@ -248,9 +257,9 @@ func (a *productApply) queue(ctx context.Context) {
 	slices.SortFunc(a.items, func(x, y bulkItem) int { return x.at - y.at })
 	for _, it := range a.sys.sendBulks(ctx, a.items, a.results) {
 		a.results[it.at] = a.down.guard(ctx, func() lockstep.Result {
-			q := call{name: "save a product", method: http.MethodPut, scope: it.scope, path: pathOfProduct(it.sku), body: map[string]any{"product": it.product}}
+			q := saveCall(it.sku, it.scope, false, it.product)
 			if it.method == http.MethodDelete {
-				q = call{name: "delete a product", method: http.MethodDelete, scope: it.scope, path: pathOfProduct(it.sku)}
+				q = deleteCall(it.sku)
 			}
 			r, err := a.sys.client.do(ctx, q)
 			if it.method == http.MethodDelete {

@@ -319,7 +319,7 @@ func (a *productApply) remove(ctx context.Context, j *job, s *sight) lockstep.Re
 		a.later(item)
 		return res
 	}
-	_, err := a.sys.client.do(ctx, call{name: "delete a product", method: http.MethodDelete, scope: allViews, path: pathOfProduct(sku)})
+	_, err := a.sys.client.do(ctx, deleteCall(sku))
 	res.Err = deleted(err)
 	if res.Err != nil && lockstep.FaultOf(res.Err).Next == nextSlash { // a server before Magento takes no such path: the queue has the SKU in the body
 		a.later(item)

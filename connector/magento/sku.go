@@ -13,11 +13,15 @@ const mostSKU = 64
 // foldSKU is a SKU as Magento's database compares it: without regard to letter case and to blanks around it.
 func foldSKU(sku string) string { return strings.ToLower(strings.TrimSpace(sku)) }
 
-// bareSKU is a SKU without the marks of its letters: the usual collations take such SKUs for one, too.
+// lastLatin is the last of the letters that the usual collations take for one of a to z.
+const lastLatin = 0x17F
+
+// bareSKU is a SKU without the marks of its letters: the usual collations take such SKUs for one, too. Letters of other
+// scripts stay, however they are written in a URL key.
 func bareSKU(sku string) string {
 	var b strings.Builder
 	for _, r := range foldSKU(sku) {
-		if plain := plainLetters(r); r >= utf8.RuneSelf && plain != "" {
+		if plain := plainLetters(r); r >= utf8.RuneSelf && r <= lastLatin && plain != "" {
 			b.WriteString(plain)
 		} else {
 			b.WriteRune(r)

@@ -133,7 +133,11 @@ func (p *shopSource) trade(n int) {
 		id := people[p.rng.IntN(len(people))].ID
 		customer(fmt.Sprintf("customers/%d", id), http.MethodPut, id, fmt.Sprintf("c%d", n))
 	case order.ID == 0 || kind < 6:
-		if _, err := p.srv.Order(all[p.rng.IntN(len(all))], float64(1+p.rng.IntN(3))); err != nil {
+		sku := all[p.rng.IntN(len(all))]
+		if err := p.srv.SetStock(sku, "", 10_000); err != nil {
+			p.t.Fatal(err)
+		}
+		if _, err := p.srv.Order(sku, float64(1+p.rng.IntN(3))); err != nil {
 			p.t.Fatal(err)
 		}
 	case kind == 6 && order.State == "new":

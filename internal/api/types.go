@@ -68,10 +68,11 @@ type Status struct {
 	Parked       int64          `json:"parked"`
 	Confirming   int64          `json:"confirming" doc:"The target has accepted them and is not done"`
 	Accepted     *time.Time     `json:"accepted,omitempty" doc:"When the target accepted the oldest of these"`
+	MostOpen     int64          `json:"most_open,omitempty" doc:"So many of these are open that no more are sent for now: at most so many"`
 	Links        int64          `json:"links"`
 	Spreading    int64          `json:"spreading,omitempty" doc:"Records, of all flows, whose news have not reached all that are made with them"`
 	CapturedUpTo *time.Time     `json:"captured_up_to,omitempty" doc:"What is in the queue"`
-	LevelUpTo    *time.Time     `json:"level_up_to,omitempty" doc:"What the target has acknowledged"`
+	LevelUpTo    *time.Time     `json:"level_up_to,omitempty" doc:"What the target has acknowledged; absent while news are spread to records of this flow"`
 	Oldest       *time.Time     `json:"oldest,omitempty" doc:"Captured time of the oldest open entry"`
 	LastSettled  *time.Time     `json:"last_settled,omitempty"`
 	API          string         `json:"api,omitempty" doc:"Where the HTTP API answers, while it does"`

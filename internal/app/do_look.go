@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/lockstep-sync/lockstep"
 	"github.com/lockstep-sync/lockstep/internal/config"
@@ -29,6 +30,9 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 		Flow: f.Name, From: f.From.System + "/" + f.From.Stream, To: f.To.System + "/" + f.To.Stream, State: "idle",
 		Ready: st.Ready, Delayed: st.Delayed, Waiting: st.Waiting, Leased: st.Leased, Parked: st.Parked, Confirming: st.Confirming, Accepted: moment(st.Accepted), Links: st.Links, Spreading: st.Spreading,
 		CapturedUpTo: moment(st.CapturedUpTo), LevelUpTo: moment(st.CapturedUpTo), Oldest: moment(st.Oldest), LastSettled: moment(st.LastSettled),
+	}
+	if st.Confirming >= engine.MostOpen && f.Deliver.Transfer != config.SingleTransfer {
+		s.MostOpen = engine.MostOpen
 	}
 	s.Pulled = tracksBy(d.cfg, f.To.System, lockstep.Push) // what can push can pull
 	if p, face, _ := d.cfg.Pair(f.Name); face != nil {
@@ -82,7 +86,18 @@ func (d *doing) statusOf(ctx context.Context, f *config.Flow) (*Status, error) {
 			return nil, err
 		}
 	}
-	return s, d.upToFull(ctx, f, s)
+	if err := d.upToFull(ctx, f, s); err != nil {
+		return nil, err
+	}
+	if st.Spreading > 0 && refers(f) { // some of its records are to change yet, and are in no queue
+		s.LevelUpTo = nil
+	}
+	return s, nil
+}
+
+// refers tells whether a flow's records are made with others.
+func refers(f *config.Flow) bool {
+	return len(f.BuiltFrom) > 0 || slices.ContainsFunc(f.Map, func(r config.Rule) bool { return r.Expr != nil && strings.Contains(r.Expr.Text, "link(") })
 }
 
 // nextOf sets when the flow's next full sync and its next sweep are due, and tells the last of each apart.

@@ -127,7 +127,7 @@ func (t *tool) showStatus(all []app.Status, detail bool) {
 		if s.Parked > 0 {
 			parked = p.warn(parked)
 		}
-		g.row(p.bold(s.Flow), stateText(p, s.State), moment(deref(s.CapturedUpTo), now), moment(deref(s.LevelUpTo), now), queueText(s), parked, number(s.Links))
+		g.row(p.bold(s.Flow), stateText(p, s.State), moment(deref(s.CapturedUpTo), now), levelText(s, now), queueText(s), parked, number(s.Links))
 	}
 	g.print(t.out)
 	if len(all) > 0 {
@@ -178,6 +178,14 @@ func queueText(s app.Status) string {
 	return strings.Join(parts, ", ")
 }
 
+// levelText is up to when a flow is level: not told while some of its records are to change yet, and are in no queue.
+func levelText(s app.Status, now time.Time) string {
+	if s.LevelUpTo == nil && s.Spreading > 0 {
+		return "open: " + number(s.Spreading) + " being spread"
+	}
+	return moment(deref(s.LevelUpTo), now)
+}
+
 func (t *tool) statusDetail(s app.Status) {
 	p, now := t.outPaint(), time.Now()
 	t.put("%s  %s → %s  %s", p.bold(s.Flow), s.From, s.To, stateText(p, s.State))
@@ -186,13 +194,16 @@ func (t *tool) statusDetail(s app.Status) {
 		line("pair", s.Pair+", face to face with "+s.Face)
 	}
 	line("captured up to", moment(deref(s.CapturedUpTo), now))
-	line("level up to", moment(deref(s.LevelUpTo), now))
+	line("level up to", levelText(s, now))
 	line("queue", queueText(s))
 	if s.Oldest != nil {
 		line("oldest entry", moment(*s.Oldest, now))
 	}
 	if s.Accepted != nil {
 		line("accepted", "the oldest that is not done: "+moment(*s.Accepted, now))
+		if s.MostOpen > 0 {
+			line("", p.warn("no more is sent until fewer than "+number(s.MostOpen)+" are open"))
+		}
 	}
 	if s.Parked > 0 {
 		line("parked", p.warn(number(s.Parked))+"  (lockstep parked list "+s.Flow+")")

@@ -483,3 +483,36 @@ func TestConfirmedCreatesTellTheirKey(t *testing.T) {
 		})
 	}
 }
+
+// A target that does nothing of what it accepts is not sent everything: neither by a full sync nor from the queue.
+func TestWhatIsOpenIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stuck time.Time // until then
+		w := laterWorld(t, func(int, int) memory.Fate {
+			if time.Now().Before(stuck) {
+				return memory.NotYet
+			}
+			return memory.Do
+		})
+		w.adjust = func(f *Flow) { f.MostOpen = 5 }
+		e := w.engine(store.New())
+		most := int64(0)
+		w.b.SetHook(func(c memory.Call) error {
+			if c.Name == "Confirm" && !c.After {
+				most = max(most, w.status(e, "products").Confirming)
+			}
+			return nil
+		})
+		for _, full := range []bool{true, false} {
+			stuck = time.Now().Add(5 * time.Minute)
+			for id := range 40 {
+				w.put("products", id, fmt.Sprint("full ", full), "1.00")
+			}
+			w.sync(e, full)
+			w.same("products")
+		}
+		if most < 5 || most > 5+2*3 { // a page, and a batch
+			t.Errorf("%d were open at a time", most)
+		}
+	})
+}

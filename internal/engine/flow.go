@@ -71,6 +71,7 @@ type Flow struct {
 
 	Batch       int
 	Transfer    lockstep.Transfer
+	MostOpen    int // of what the target accepts and does later; 0 is the constant
 	Concurrency int
 	Rate        *rate.Limiter // writes a second; nil is unlimited
 	Retry       Retry

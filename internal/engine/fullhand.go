@@ -43,6 +43,15 @@ func (r *fullRun) scan(ctx context.Context) error {
 	var hand *pageInHand
 	defer func() { hand.drop() }()
 	for p := range pages {
+		if r.crowded(ctx) {
+			own := r.finish(ctx, hand, nil)
+			if hand = nil; own == nil {
+				own = r.awaitRoom(ctx)
+			}
+			if own != nil {
+				return own
+			}
+		}
 		next, err := r.takeUp(context.WithoutCancel(ctx), p)
 		if own := r.finish(ctx, hand, next); own != nil {
 			next.drop()

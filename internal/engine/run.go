@@ -132,6 +132,10 @@ func (e *Engine) deliverLoop(ctx context.Context, f *Flow, run int64) {
 			_ = sleep(ctx, wait)
 			continue
 		}
+		if w.crowded(ctx) {
+			_ = sleep(ctx, crowdPause)
+			continue
+		}
 		n, fault, err := w.deliver(ctx)
 		switch {
 		case errors.Is(err, context.Canceled):

@@ -253,6 +253,10 @@ func (e *Engine) drain(ctx context.Context, flows []string, rows []lockstep.Run,
 func (e *Engine) drainLoop(ctx context.Context, f *Flow, run int64, moved func()) error {
 	w := e.worker(f, run)
 	for failures := 0; ctx.Err() == nil; {
+		if w.crowded(ctx) {
+			_ = sleep(ctx, crowdPause)
+			continue
+		}
 		before := f.state.snapshot()
 		n, fault, err := w.deliver(ctx)
 		switch {

@@ -36,6 +36,8 @@ pairs:
   products: {a: out, b: back, wins: %s}
 `
 
+const shopPairTable = `CREATE TABLE products (sku TEXT PRIMARY KEY, name TEXT, name_de TEXT, price DECIMAL(12,2), weight DECIMAL(12,2), status INTEGER, note TEXT, updated_at TIMESTAMPTZ NOT NULL DEFAULT (` + shopNow + `))`
+
 // shopPair is a table of products and those of a Magento that are kept in step both ways.
 type shopPair struct {
 	*shopWorld
@@ -145,7 +147,7 @@ func pairOfMagento(t *testing.T, wins string, seed uint64) {
 	p := &shopPair{shopWorld: w, erp: openDB(t, "sqlite", pl.path("erp.db")), rng: rand.New(rand.NewPCG(seed, 7))}
 	p.erp.SetMaxOpenConns(1)
 	exe(t, p.erp, `PRAGMA journal_mode = WAL`, `PRAGMA busy_timeout = 10000`,
-		`CREATE TABLE products (sku TEXT PRIMARY KEY, name TEXT, name_de TEXT, price DECIMAL(12,2), weight DECIMAL(12,2), status INTEGER, note TEXT, updated_at TIMESTAMPTZ NOT NULL DEFAULT (`+shopNow+`))`)
+		shopPairTable)
 	h := pl.house(fmt.Sprintf(shopPairYAML, w.url, w.token(), wins))
 	do(t, h, app.Request{Do: app.DoSync})
 	sameRows(t, "after the first sync", p.inERP(), p.inShop())

@@ -44,9 +44,9 @@ func (s *System) priceInfo(ctx context.Context, k *priceKind, skus []string) ([]
 	if lockstep.KindOf(err) != lockstep.NotFound {
 		return got, err
 	}
-	known, err := s.lightProducts(ctx, skus)
-	if err != nil {
-		return nil, err
+	known, again := s.lightProducts(ctx, skus)
+	if again != nil {
+		return nil, again
 	}
 	var there []string
 	for _, sku := range skus {
@@ -54,8 +54,12 @@ func (s *System) priceInfo(ctx context.Context, k *priceKind, skus []string) ([]
 			there = append(there, sku)
 		}
 	}
-	if len(there) == 0 || len(there) == len(skus) {
+	switch len(there) {
+	case 0:
 		return nil, nil
+	case len(skus): // that it has none of their prices is no answer to rely on (law 9)
+		return nil, lockstep.Faultf(lockstep.CodeServer, "Magento has the products, and says that it has not where their prices are read: %w", lockstep.FaultOf(err).Err).
+			On(lockstep.About{Request: "read prices"})
 	}
 	return ask(there)
 }

@@ -330,3 +330,26 @@ func TestRowsWhileTheShopIsDown(t *testing.T) {
 		}
 	}
 }
+
+// A 404 where prices are read does not mean that products that are there have none (law 9).
+func TestPricesThatCannotBeReadAreNotGone(t *testing.T) {
+	b := newRowBench(t, basePrices, sandbox.Options{})
+	read, key := lockstep.Read{Stream: basePrices, Fields: []string{"price"}}, []lockstep.Key{lockstep.MakeKey("A", "0")}
+	if got, err := b.sys.Fetch(t.Context(), read, key); err != nil || len(got) != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	b.shop.interfere(func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		hit := strings.HasSuffix(r.URL.Path, "-information")
+		if hit {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"message":"The product that was requested doesn't exist. Verify the product and try again."}`))
+		}
+		return hit
+	}, nil)
+	if got, err := b.sys.Fetch(t.Context(), read, key); lockstep.KindOf(err) != lockstep.Transient {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := b.sys.Fetch(t.Context(), read, []lockstep.Key{lockstep.MakeKey("NOPE", "0")}); err != nil || len(got) != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

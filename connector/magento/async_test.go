@@ -132,7 +132,7 @@ func TestACompleteOperationIsReadBack(t *testing.T) {
 	}
 	// In the second of the save before, the time says nothing: the record is looked at.
 	same := queued(0, "A", `,"weight":3`)
-	same.was = now.Format(magentoTime)
+	same.was = now.Format(timeLayout)
 	sameSecond := send(t, s, same)
 	shop.interfere(nil, statusIs(opComplete, "Service execution success"))
 	if r := confirm(t, s, sameSecond...)[0]; lockstep.KindOf(r.Err) != lockstep.Conflict || r.Receipt != "" || s.queued.avoids("A") {

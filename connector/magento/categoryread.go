@@ -18,16 +18,16 @@ func (s *System) categories() *entity {
 
 // wireCategoryRecord is a category as Magento gives it.
 type wireCategoryRecord struct {
-	ID       number           `json:"id"`
-	Parent   json.RawMessage  `json:"parent_id"`
-	Name     json.RawMessage  `json:"name"`
-	Active   json.RawMessage  `json:"is_active"`
-	Position json.RawMessage  `json:"position"`
-	Level    json.RawMessage  `json:"level"`
-	InMenu   json.RawMessage  `json:"include_in_menu"`
-	Created  json.RawMessage  `json:"created_at"`
-	Updated  json.RawMessage  `json:"updated_at"`
-	Custom   list[wireCustom] `json:"custom_attributes"`
+	ID       number            `json:"id"`
+	Parent   json.RawMessage   `json:"parent_id"`
+	Name     json.RawMessage   `json:"name"`
+	Active   json.RawMessage   `json:"is_active"`
+	Position json.RawMessage   `json:"position"`
+	Level    json.RawMessage   `json:"level"`
+	InMenu   json.RawMessage   `json:"include_in_menu"`
+	Created  json.RawMessage   `json:"created_at"`
+	Updated  json.RawMessage   `json:"updated_at"`
+	Custom   list[customValue] `json:"custom_attributes"`
 }
 
 func (w *wireCategoryRecord) raw(code string) json.RawMessage {

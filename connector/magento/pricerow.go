@@ -58,12 +58,9 @@ func plainNumber(n json.Number) string {
 	return d.Trim().String()
 }
 
-// magentoTime is how Magento writes a time, in UTC.
-const magentoTime = "2006-01-02 15:04:05"
-
 // parseTime reads a time of Magento, or of a key.
 func parseTime(text string) (time.Time, bool) {
-	for _, layout := range []string{magentoTime, time.RFC3339Nano, time.DateOnly} {
+	for _, layout := range []string{timeLayout, time.RFC3339Nano, time.DateOnly} {
 		if t, err := time.ParseInLocation(layout, text, time.UTC); err == nil {
 			return t.UTC(), true
 		}
@@ -137,7 +134,7 @@ func (k *priceKind) rowOfKey(key lockstep.Key) (priceRow, error) {
 			if !ok {
 				return r, bad(2)
 			}
-			text := t.Format(magentoTime)
+			text := t.Format(timeLayout)
 			r.From = &text
 		}
 	default:

@@ -117,7 +117,7 @@ func (k *priceKind) fill(row, have *priceRow, f value.Fields) error {
 		if v, ok := f.Get("price_to"); ok {
 			row.To = nil
 			if v.Kind() == value.KindTime {
-				text := v.Time().UTC().Format(magentoTime)
+				text := v.Time().UTC().Format(timeLayout)
 				row.To = &text
 			} else if !v.IsNull() {
 				return lockstep.Faultf(lockstep.CodeValue, "it is no time").On(lockstep.About{Field: "price_to"})

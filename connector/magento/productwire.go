@@ -20,19 +20,14 @@ type wireProduct struct {
 	Ext     object[productExt] `json:"extension_attributes"`
 	Links   list[wireLink]     `json:"product_links"`
 	Media   list[wireEntry]    `json:"media_gallery_entries"`
-	Custom  list[wireCustom]   `json:"custom_attributes"`
+	Custom  list[customValue]  `json:"custom_attributes"`
 }
 
 type productExt struct {
 	Websites *list[number]      `json:"website_ids"`
-	Links    list[wireCategory] `json:"category_links"`
+	Links    list[categoryLink] `json:"category_links"`
 	Options  list[wireChoice]   `json:"configurable_product_options"`
 	Children *list[number]      `json:"configurable_product_links"`
-}
-
-type wireCategory struct {
-	ID       number `json:"category_id"`
-	Position number `json:"position"`
 }
 
 // wireChoice is an attribute by which the children of a configurable differ.
@@ -64,11 +59,6 @@ const (
 	linkGrouped   = "associated"
 )
 
-type wireCustom struct {
-	Code  string          `json:"attribute_code"`
-	Value json.RawMessage `json:"value"`
-}
-
 // raw is what a product has of an attribute: one of the columns, or a custom attribute. It is nil where it has nothing.
 func (p *wireProduct) raw(code string) json.RawMessage {
 	switch code {
@@ -96,7 +86,7 @@ func (p *wireProduct) categoryIDs() []int64 {
 	var out []int64
 	if p.Ext.it != nil && len(p.Ext.it.Links) > 0 {
 		for _, l := range p.Ext.it.Links {
-			out = append(out, int64(l.ID))
+			out = append(out, int64(l.Category))
 		}
 		return out
 	}

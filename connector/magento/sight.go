@@ -79,14 +79,9 @@ type seenProduct struct {
 		Axes     list[axis]         `json:"configurable_product_options"`
 		Children list[number]       `json:"configurable_product_links"`
 	}] `json:"extension_attributes"`
-	Linked  list[looseLink]  `json:"product_links"`
-	Gallery list[wireEntry]  `json:"media_gallery_entries"`
-	Custom  list[seenCustom] `json:"custom_attributes"`
-}
-
-type seenCustom struct {
-	Code  string          `json:"attribute_code"`
-	Value json.RawMessage `json:"value"`
+	Linked  list[looseLink]   `json:"product_links"`
+	Gallery list[wireEntry]   `json:"media_gallery_entries"`
+	Custom  list[customValue] `json:"custom_attributes"`
 }
 
 // looseLink is a link as PHP writes it.

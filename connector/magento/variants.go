@@ -226,7 +226,7 @@ func (p *planner) links(w *wanted, s *sight, refs map[string]*reference) (all []
 			have[l.Kind] = append(have[l.Kind], l)
 		}
 	}
-	kinds := []string{"related", "upsell", "crosssell", "associated"}
+	kinds := []string{linkRelated, linkUpsell, linkCrosssell, linkGrouped}
 	for kind := range have {
 		if !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)

@@ -31,7 +31,7 @@ type wanted struct {
 type linkWant struct{ sku, quantity string }
 
 // The kinds of links between products, by the field that holds them.
-var linkKinds = map[string]string{"related": "related", "upsells": "upsell", "crosssells": "crosssell", "grouped": "associated"}
+var linkKinds = map[string]string{relatedField: linkRelated, upsellsField: linkUpsell, crosssellsField: linkCrosssell, groupedField: linkGrouped}
 
 // The types of products that Magento knows. It takes any other word, and loses the price.
 var productTypes = []string{"simple", "virtual", "configurable", "grouped", "bundle", "downloadable"}

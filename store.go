@@ -138,7 +138,7 @@ type Outcome struct {
 	Run      int64
 	Clash    *Clash      // a conflict that was met, for the story
 	Hint     Key         // a record of the target that the flow face to face (same Set, other Side) is to look at; "" for none
-	Refs     []Reference // what the record was made with, as a whole; nil leaves what is known
+	Refs     []Reference // what the record was made with, as a whole; nil leaves what is known; with Accept beside what it was made with before
 	News     Use         // have the records looked at that refer to this one in these ways
 	Since    Seq         // it was read after this mark, 0 for none, -1 for nobody knows: where one of Refs that is new has changed since, it is looked at again
 	Note     string      // a word more for the story

@@ -179,7 +179,9 @@ func (s *Store) SettlePage(ctx context.Context, name string, end lockstep.PageEn
 		}
 	}
 	for _, r := range end.Refs {
-		s.saveRefs(f, r.Key, r.To, end.Since)
+		s.saveRefs(f, r.Key, r.To, end.Since, slices.ContainsFunc(end.Failed, func(o lockstep.Outcome) bool {
+			return o.Verdict == lockstep.Accept && o.Delivery.Change.Record.Key == r.Key
+		}))
 	}
 	for _, n := range end.News {
 		s.news(f, n.Key, n.For, 0)

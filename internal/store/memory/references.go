@@ -22,14 +22,21 @@ type telling struct {
 	after lockstep.Ref
 }
 
-// saveRefs replaces what a record was made with.
-func (s *Store) saveRefs(f *flow, key lockstep.Key, to []lockstep.Reference, since lockstep.Seq) {
+// saveRefs replaces what a record was made with; more adds to it.
+func (s *Store) saveRefs(f *flow, key lockstep.Key, to []lockstep.Reference, since lockstep.Seq, more bool) {
 	now, had := map[lockstep.Ref]reference{}, f.refs[key]
 	for _, r := range to {
 		if s.flows[r.Flow] != nil {
 			one := now[r.Ref]
 			one.use |= r.Use
 			now[r.Ref] = one
+		}
+	}
+	if more {
+		for ref, old := range had {
+			one := now[ref]
+			one.use |= old.use
+			now[ref] = one
 		}
 	}
 	came := false

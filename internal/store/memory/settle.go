@@ -59,7 +59,7 @@ func (s *Store) Settle(ctx context.Context, outcomes ...lockstep.Outcome) error 
 	}
 	for _, h := range valid {
 		if h.o.Refs != nil {
-			s.saveRefs(h.f, h.o.Delivery.Change.Record.Key, h.o.Refs, h.o.Since)
+			s.saveRefs(h.f, h.o.Delivery.Change.Record.Key, h.o.Refs, h.o.Since, h.o.Verdict == lockstep.Accept)
 		}
 		if h.o.News != 0 {
 			asker := h.e.ID

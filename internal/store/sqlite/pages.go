@@ -168,7 +168,13 @@ func (t *tx) settlePage(f *flow, end *lockstep.PageEnd) error {
 	if err := t.appeared(f, w.save); err != nil {
 		return err
 	}
-	if err := t.saveRefs(f, end.Refs, end.Since); err != nil {
+	accepted := map[lockstep.Key]bool{}
+	for i := range end.Failed {
+		if o := &end.Failed[i]; o.Verdict == lockstep.Accept {
+			accepted[o.Delivery.Change.Record.Key] = true
+		}
+	}
+	if err := t.saveRefs(f, end.Refs, end.Since, accepted); err != nil {
 		return err
 	}
 	byUse := map[lockstep.Use][]lockstep.Key{}

@@ -10,17 +10,18 @@ type end struct {
 	key  lockstep.Key
 }
 
-// saveRefs replaces what records were made with. What is as it was is read and not written.
-func (t *tx) saveRefs(f *flow, all []lockstep.Refers, since lockstep.Seq) error {
+// saveRefs replaces what records were made with; of those whose write was accepted it adds to it. What is as it was is
+// read and not written.
+func (t *tx) saveRefs(f *flow, all []lockstep.Refers, since lockstep.Seq, accepted map[lockstep.Key]bool) error {
 	for from := 0; from < len(all); from += page {
-		if err := t.saveSomeRefs(f, all[from:min(from+page, len(all))], since); err != nil {
+		if err := t.saveSomeRefs(f, all[from:min(from+page, len(all))], since, accepted); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *tx) saveSomeRefs(f *flow, all []lockstep.Refers, since lockstep.Seq) error {
+func (t *tx) saveSomeRefs(f *flow, all []lockstep.Refers, since lockstep.Seq, accepted map[lockstep.Key]bool) error {
 	had := map[lockstep.Key]map[end]lockstep.Use{}
 	keys := make([]lockstep.Key, 0, len(all))
 	anew := false
@@ -46,6 +47,11 @@ func (t *tx) saveSomeRefs(f *flow, all []lockstep.Refers, since lockstep.Seq) er
 		for _, r := range all[i].To {
 			if other := t.s.flows[r.Flow]; other != nil {
 				now[end{other.id, r.Key}] |= r.Use
+			}
+		}
+		if accepted[key] {
+			for at, use := range were {
+				now[at] |= use
 			}
 		}
 		had[key] = now // a record that comes twice is saved twice

@@ -77,7 +77,9 @@ func (t *tx) settle(closing []closure) error {
 	type read struct {
 		*flow
 		since lockstep.Seq
+		more  bool
 	}
+	more := map[lockstep.Key]bool{}
 	refs := map[read][]lockstep.Refers{}
 	for _, c := range closing {
 		w := byFlow[c.flow]
@@ -86,7 +88,10 @@ func (t *tx) settle(closing []closure) error {
 			byFlow[c.flow] = w
 		}
 		if c.o.Refs != nil {
-			at := read{c.flow, c.o.Since}
+			at := read{c.flow, c.o.Since, c.o.Verdict == lockstep.Accept}
+			if at.more {
+				more[c.o.Delivery.Change.Record.Key] = true
+			}
 			refs[at] = append(refs[at], lockstep.Refers{Key: c.o.Delivery.Change.Record.Key, To: c.o.Refs})
 		}
 		w.add(c.o.Link, c.o.Unlink)
@@ -116,7 +121,11 @@ func (t *tx) settle(closing []closure) error {
 		t.wake(f)
 	}
 	for at, all := range refs {
-		if err := t.saveRefs(at.flow, all, at.since); err != nil {
+		of := more
+		if !at.more {
+			of = nil
+		}
+		if err := t.saveRefs(at.flow, all, at.since, of); err != nil {
 			return err
 		}
 	}

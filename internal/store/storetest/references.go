@@ -26,6 +26,21 @@ var referenceRows = []row{
 		b.settle(done(b.one()))
 		same(b, b.madeWith("f", "1"), "g/x:1")
 	}},
+	{"what an accepted write drops counts until it is done", func(b *bench) {
+		b.refers("f", "1", to("g", "x", lockstep.Linked))
+		b.capture(up("1", 2))
+		o := accepted(b.one(), "r1")
+		o.Refs = []lockstep.Reference{to("g", "y", lockstep.Linked)}
+		b.settle(o)
+		same(b, b.madeWith("f", "1"), "g/x:2 g/y:2")
+		time.Sleep(time.Until(o.RetryAt) + time.Millisecond)
+		due, _, err := b.s.Confirming(b.ctx, "f", 10)
+		b.ok(err)
+		o = done(due[0])
+		o.Refs = []lockstep.Reference{to("g", "y", lockstep.Linked)}
+		b.settle(o)
+		same(b, b.madeWith("f", "1"), "g/y:2")
+	}},
 	{"a change has those looked at that are made from it", func(b *bench) {
 		b.refers("f", "1", to("g", "x", lockstep.Built))
 		b.refers("f", "2", to("g", "x", lockstep.Linked))

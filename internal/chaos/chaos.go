@@ -88,6 +88,7 @@ type run struct {
 	tool     *tool
 	hits     map[string]int // kills by what was under way
 	hints    *teller        // nil where nobody tells
+	away     []int          // how a command may end, too, because a system was away when it began
 }
 
 // Run does it all: servers, load, kills, checks. An error is a verdict: it names what is not right.
@@ -95,6 +96,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	t, ok := Trackers[o.Track]
 	if !ok {
 		return fmt.Errorf("no tracker %q", o.Track)
+	}
+	if o.To == "magento" {
+		return runShop(ctx, o, t)
 	}
 	r := &run{Options: o, tracker: t, rng: rand.New(rand.NewPCG(o.Seed, 0)), hits: map[string]int{}}
 	var all servers
@@ -175,7 +179,7 @@ func (r *run) checkDelta(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.tool.drain(ctx, "sync", "--once"); err != nil {
+	if err := r.tool.drain(ctx, nil, "sync", "--once"); err != nil {
 		return err
 	}
 	kinds := []string{"missing", "wrong"}
@@ -187,10 +191,10 @@ func (r *run) checkDelta(ctx context.Context) error {
 
 // checkAll runs a full sync on top and asks for everything.
 func (r *run) checkAll(ctx context.Context) error {
-	if err := r.tool.drain(ctx, "sync", "--full", "--allow-deletes"); err != nil {
+	if err := r.tool.drain(ctx, nil, "sync", "--full", "--allow-deletes"); err != nil {
 		return err
 	}
-	if err := r.tool.drain(ctx, "sync", "--once"); err != nil {
+	if err := r.tool.drain(ctx, nil, "sync", "--once"); err != nil {
 		return err
 	}
 	if err := r.compare(ctx, "at the end", "missing", "extra", "wrong"); err != nil {

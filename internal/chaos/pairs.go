@@ -50,3 +50,8 @@ func Short() []Pair {
 		{"postgres", "sqlite", "hints"},
 	}
 }
+
+// Shops are those whose target is a Magento.
+func Shops() []Pair {
+	return []Pair{{"sqlite", "magento", "timestamp"}, {"postgres", "magento", "trigger"}}
+}

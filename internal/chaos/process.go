@@ -17,6 +17,7 @@ import (
 // The exit codes of lockstep that are no failure here (`lockstep help exit-codes`).
 const (
 	exitOK          = 0
+	exitFailed      = 1 // where systems fail on purpose: the command's first look at one found it so
 	exitWaiting     = 4 // records are parked, or wait for a retry
 	exitUnavailable = 6 // of the store: another process owns it; of the daemon: it went away
 )
@@ -88,8 +89,8 @@ func (p *process) ended(ctx context.Context, d time.Duration) (bool, error) {
 	}
 }
 
-// drain repeats a command until nothing waits any more: a record may wait for its retry.
-func (t *tool) drain(ctx context.Context, args ...string) error {
+// drain repeats a command until nothing waits any more: a record may wait for its retry. It may end by also, too.
+func (t *tool) drain(ctx context.Context, also []int, args ...string) error {
 	for range 40 {
 		p, err := t.start(args...)
 		if err != nil {
@@ -102,11 +103,10 @@ func (t *tool) drain(ctx context.Context, args ...string) error {
 			<-p.done
 			return fmt.Errorf("lockstep %s does not end\n%s", p.name, t.tail())
 		}
-		switch code := p.cmd.ProcessState.ExitCode(); code {
-		case exitOK:
+		if p.cmd.ProcessState.ExitCode() == exitOK {
 			return nil
-		case exitWaiting:
-		default:
+		}
+		if !p.well(also...) {
 			return t.unexpected(p)
 		}
 		if err := pause(ctx, time.Second); err != nil {

@@ -79,7 +79,7 @@ func (r *run) killBoth(ctx context.Context, daemon *process, at time.Duration, c
 	if err != nil {
 		return false, err
 	}
-	if over && !asking.well(exitUnavailable) { // unavailable: the daemon went away
+	if over && !asking.well(append(r.away, exitUnavailable)...) { // unavailable: the daemon went away
 		return false, r.tool.unexpected(asking)
 	}
 	if !over && asking.kill() && refused {
@@ -101,7 +101,7 @@ func (r *run) killCommand(ctx context.Context, command ...string) (bool, error) 
 		return false, err
 	}
 	if over {
-		if !p.well() {
+		if !p.well(r.away...) {
 			return false, r.tool.unexpected(p)
 		}
 		return false, nil

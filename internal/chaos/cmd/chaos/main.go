@@ -48,14 +48,14 @@ func main() {
 func chosen(only string) []chaos.Pair {
 	switch only {
 	case "each":
-		return chaos.Each()
+		return append(chaos.Each(), chaos.Shops()...)
 	case "all":
 		return chaos.All()
 	case "short":
 		return chaos.Short()
 	}
 	var out []chaos.Pair
-	for _, p := range chaos.All() {
+	for _, p := range append(chaos.All(), chaos.Shops()...) {
 		if strings.Contains(p.String(), only) {
 			out = append(out, p)
 		}

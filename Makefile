@@ -84,7 +84,7 @@ bench: build ## figures for docs/performance.md: 1,000,000 rows beside the limit
 	go run ./internal/bench -lockstep bin/lockstep -out docs/performance.md $(BENCHFLAGS)
 
 .PHONY: chaos
-chaos: build ## kill -9 the real binary 200 times under load for each tracker and database, then compare (KILLS=, SEED=, ONLY=)
+chaos: build ## kill -9 the real binary 200 times under load for each tracker and database, and with a Magento, then compare (KILLS=, SEED=, ONLY=magento)
 	go run ./internal/chaos/cmd/chaos -lockstep bin/lockstep -kills $(KILLS) -seed $(SEED) -only $(ONLY)
 
 .PHONY: chaos-short

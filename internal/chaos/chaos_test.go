@@ -22,7 +22,7 @@ func TestKillNine(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	for _, p := range Short() {
+	for _, p := range append(Short(), Shops()[0]) {
 		t.Run(p.String(), func(t *testing.T) {
 			t.Parallel()
 			err := Run(t.Context(), Options{Binary: binary, Dir: t.TempDir(), From: p.From, To: p.To, Track: p.Track,

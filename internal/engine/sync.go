@@ -287,9 +287,10 @@ func (e *Engine) drainLoop(ctx context.Context, f *Flow, run int64, moved func()
 }
 
 // untilIdle returns when no entry of the flows is ready or leased, and those that back off or wait have been given
-// their time. Flows that are given up keep what they have.
+// their time. Flows that are given up keep what they have. It looks twice: while it looks at one flow, another may get work
+// from it.
 func (e *Engine) untilIdle(ctx context.Context, flows []*Flow, opt SyncOptions, givenUp func(*Flow) bool, tired func() bool) error {
-	for ctx.Err() == nil {
+	for idle := 0; ctx.Err() == nil; {
 		busy, later := false, false
 		for _, f := range flows {
 			if givenUp(f) {
@@ -305,7 +306,12 @@ func (e *Engine) untilIdle(ctx context.Context, flows []*Flow, opt SyncOptions, 
 				opt.Observe(Progress{Flow: f.Name, Kind: lockstep.DeltaRun, Phase: "deliver", Counts: f.state.snapshot(), Total: s.Ready + s.Leased})
 			}
 		}
-		if (!busy && !later) || (tired() && !busy) {
+		if !busy && (!later || tired()) {
+			idle++
+		} else {
+			idle = 0
+		}
+		if idle > 1 {
 			return nil
 		}
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {

@@ -52,7 +52,7 @@ func chosen(only string) []chaos.Pair {
 	case "all":
 		return chaos.All()
 	case "short":
-		return chaos.Short()
+		return append(chaos.Short(), chaos.Shops()[0])
 	}
 	var out []chaos.Pair
 	for _, p := range append(chaos.All(), chaos.Shops()...) {

@@ -16,7 +16,7 @@ const leaseTime = 10 * time.Minute
 // deliver carries one batch from the queue to the target. It says how many entries it took and, where the flow as a
 // whole has to react, the fault. Once entries are leased the batch is brought to its end even if ctx ends meanwhile.
 func (w *worker) deliver(ctx context.Context) (int, *lockstep.Fault, error) {
-	if err := w.recoverPair(ctx, w.flow); err != nil {
+	if err := w.takeUp(ctx, w.flow); err != nil {
 		return 0, nil, err
 	}
 	batch, err := w.store.Lease(ctx, w.flow.Name, w.flow.Batch, leaseTime)

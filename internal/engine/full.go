@@ -108,7 +108,7 @@ func (e *Engine) Full(ctx context.Context, flow string, opt FullOptions) (lockst
 
 // openFull finds the unfinished run or starts a new one.
 func (e *Engine) openFull(ctx context.Context, f *Flow, opt FullOptions) (*fullRun, error) {
-	if err := e.recoverPair(ctx, f); err != nil {
+	if err := e.takeUp(ctx, f); err != nil {
 		return nil, err
 	}
 	if f.delta() { // flows of one feed that begin together reset it once

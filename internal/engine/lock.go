@@ -47,9 +47,9 @@ func (l *locks) free(names []string, got []bool) {
 }
 
 // lockNames appends the names of the locks of an item's target record: by its key as the target folds it, and by the
-// values it is matched by while nothing links it; where neither is known, by the source record.
+// values it is matched by while nothing links it; then by the source record, too: a delete of what a page is just making
+// knows no more than that.
 func (f *Flow) lockNames(names []string, it *item) []string {
-	before := len(names)
 	if it.target != "" {
 		names = append(names, f.keyLock(it.target))
 	}
@@ -60,7 +60,7 @@ func (f *Flow) lockNames(names []string, it *item) []string {
 		}
 		names = append(names, f.keyLock("\x00match\x00"+lockstep.Key(text)))
 	}
-	if len(names) == before {
+	if !it.known() {
 		names = append(names, f.keyLock("\x00source\x00"+lockstep.Key(f.Set)+"\x00"+it.change.Record.Key))
 	}
 	return names

@@ -56,39 +56,6 @@ func (w *worker) across() *worker {
 	return w.back
 }
 
-// recoverPair makes entries of what full runs of a pair had in flight when the process ended, before either flow does
-// anything: what one of them began to write must not look like the other's news.
-func (e *Engine) recoverPair(ctx context.Context, f *Flow) error {
-	if f.Back == nil {
-		return nil
-	}
-	first := f
-	if f.Side == lockstep.B {
-		first = f.Back
-	}
-	first.state.takingUp.Lock()
-	defer first.state.takingUp.Unlock()
-	if first.state.tookUp {
-		return nil
-	}
-	for _, f := range []*Flow{f, f.Back} {
-		rows, err := e.store.Runs(ctx, lockstep.RunQuery{Flow: f.Name, Kind: lockstep.FullRun, Max: 20})
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			if row.State == lockstep.Finished {
-				break
-			}
-			if err := (&fullRun{worker: e.worker(f, row.ID), row: row}).recover(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	first.state.tookUp = true
-	return nil
-}
-
 // processPair is process for a flow of a pair. Echoes are closed by what was captured. All else is judged by how both
 // sides are under the locks of both ends: what was read before them the flow back may have written over since.
 func (w *worker) processPair(ctx context.Context, items []*item) (unlock func(), err error) {

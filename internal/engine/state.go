@@ -17,7 +17,7 @@ type flowState struct {
 
 	asks chan struct{} // something was accepted
 
-	takingUp sync.Mutex // of a pair's side A
+	takingUp sync.Mutex // in a pair, of side A
 	tookUp   bool
 
 	mu      sync.Mutex

@@ -56,9 +56,9 @@ test-race:
 	@$(RACE) .tools/testreport $(RACEFLAGS) -timeout 15m ./...
 
 .PHONY: test-crash
-test-crash: ## the exhaustive crash test on the SQLite store, which the race detector would make too slow
+test-crash: ## what the race detector would make too slow: the exhaustive crash test on the SQLite store, the whole Luma catalogue
 	@go build -o .tools/testreport ./internal/testreport
-	@.tools/testreport -timeout 10m -run 'TestCrashAnywhereInSQLite' ./internal/engine
+	@.tools/testreport -timeout 10m -run 'TestCrashAnywhereInSQLite|TestLumaFromPimcoreToMagento|TestLumaThroughFaults' ./internal/engine ./internal/trial
 
 .PHONY: test-short
 test-short: ## a quick look: no race detector, no slow tests

@@ -15,7 +15,6 @@ import (
 
 	"github.com/lockstep-sync/lockstep/internal/app"
 	"github.com/lockstep-sync/lockstep/internal/sandbox/magento"
-	"github.com/lockstep-sync/lockstep/internal/testkit"
 )
 
 // lumaChoices are the catalogue's attributes with several choices, lumaFlags those that say yes or no: by the names of the
@@ -152,7 +151,7 @@ func TestLumaFromPimcoreToMagento(t *testing.T) {
 // sameAsLuma holds the shop against the file.
 func (w *shopWorld) sameAsLuma() {
 	w.t.Helper()
-	header, rows := readCSV(w.t, testkit.Data(w.t, "luma-products.csv"))
+	header, rows := lumaCatalogue(w.t)
 	products := w.products("all")
 	if len(products) != len(rows) {
 		w.t.Errorf("%d products, want %d", len(products), len(rows))

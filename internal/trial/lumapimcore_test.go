@@ -123,11 +123,39 @@ flows:
       assets: {csv: assets.csv, key: key, value: value}
 `
 
+// raced tells that the race detector is on.
+var raced bool
+
+// lumaCatalogue is the catalogue; under the race detector every seventh configurable with its variants. `make test` runs the
+// whole of it without the detector, in the stage crash.
+func lumaCatalogue(t *testing.T) (header []string, products [][]string) {
+	t.Helper()
+	header, all := readCSV(t, testkit.Data(t, "luma-products.csv"))
+	if !raced {
+		return header, all
+	}
+	kind, sku, variations := slices.Index(header, "product_type"), slices.Index(header, "sku"), slices.Index(header, "configurable_variations")
+	taken, seen := map[string]bool{}, 0
+	for _, rec := range all {
+		if rec[kind] != "configurable" {
+			continue
+		}
+		if seen++; seen%7 != 1 {
+			continue
+		}
+		taken[rec[sku]] = true
+		for _, one := range strings.Split(rec[variations], "|") {
+			child, _, _ := strings.Cut(strings.TrimPrefix(one, "sku="), ",")
+			taken[child] = true
+		}
+	}
+	return header, slices.DeleteFunc(all, func(rec []string) bool { return !taken[rec[sku]] })
+}
+
 // lumaPimcore is a Pimcore that holds the Luma catalogue: loaded through its API by flows of ours, its images by hand.
 func lumaPimcore(t *testing.T) *pimWorld {
 	t.Helper()
-	_, products := readCSV(t, testkit.Data(t, "luma-products.csv"))
-	header, _ := readCSV(t, testkit.Data(t, "luma-products.csv"))
+	header, products := lumaCatalogue(t)
 	w := newPimWorld(t, sandbox.Options{Classes: lumaClasses(), Languages: []string{"en", "de"}, Fallback: map[string]string{"de": "en"}})
 	for _, folder := range []string{"Products", "Categories"} {
 		_, err := w.srv.Create(sandbox.NewObject{Parent: 1, Key: folder})
@@ -135,7 +163,7 @@ func lumaPimcore(t *testing.T) *pimWorld {
 	}
 	p := newPlace(t)
 	p.mkdir("in")
-	copyFile(t, testkit.Data(t, "luma-products.csv"), p.path("in/products.csv"))
+	writeCSV(t, p.path("in/products.csv"), header, products)
 	column := func(rec []string, name string) string { return rec[slices.Index(header, name)] }
 
 	var paths, pictures []string
@@ -211,10 +239,17 @@ func pixels(t *testing.T, text string) []byte {
 func TestLumaIntoPimcore(t *testing.T) {
 	t.Parallel()
 	w := lumaPimcore(t)
-	if n := len(w.srv.IDs("Product")); n != 1994 {
+	header, products := lumaCatalogue(t)
+	simple := 0
+	for _, rec := range products {
+		if rec[slices.Index(header, "product_type")] == "simple" {
+			simple++
+		}
+	}
+	if n := len(w.srv.IDs("Product")); n != len(products) || !raced && n != 1994 {
 		t.Errorf("%d products", n)
 	}
-	if n := len(w.srv.IDs("Category")); n != 28 {
+	if n := len(w.srv.IDs("Category")); !raced && n != 28 {
 		t.Errorf("%d categories", n)
 	}
 	variants, pictures := 0, 0
@@ -225,7 +260,7 @@ func TestLumaIntoPimcore(t *testing.T) {
 		gallery, _ := o.Values["gallery"].([]sandbox.Ref)
 		pictures += len(gallery)
 	}
-	if variants != 1847 || pictures < 1994 {
+	if variants != simple || pictures < len(products) {
 		t.Errorf("%d variants, %d pictures", variants, pictures)
 	}
 }

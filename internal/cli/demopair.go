@@ -162,6 +162,7 @@ func (s *pairShow) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A name of the environment stands for itself: it begins before the PIM in it.
 	text := strings.NewReplacer("PIM", s.pimURL, "SHOP", s.shopURL, "MEDIA", strings.TrimPrefix(s.pimURL, "http://"), `"API"`, `"`+api+`"`,
 		"ROOT", fmt.Sprint(s.pim.ByPath("/Categories")), "${PIMCORE_KEY}", "${PIMCORE_KEY}").Replace(demoPairConfig)
 	s.act("The configuration between them (" + demoFile + ")")

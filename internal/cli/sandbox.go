@@ -76,7 +76,7 @@ GET /_sandbox/ lists them with what they take.`,
 	f.StringSliceVar(&o.serve.Keys, "key", []string{pimcore.DefaultKey}, "an API `KEY` that the endpoint takes; repeatable")
 	f.StringVar(&o.zone, "zone", "UTC", "the time `ZONE` in which dates are written")
 	f.StringVar(&o.dsn, "dsn", "", "repeat every save in the database `DSN`, in Pimcore's tables")
-	f.StringSliceVar(&o.fail, "fail", nil, "let a share of requests go wrong: `FAULT:SHARE`, such as 429:0.05; repeatable. Faults: "+faultNames())
+	f.StringSliceVar(&o.fail, "fail", nil, "let a share of requests go wrong: `FAULT:SHARE`, such as 429:0.05; repeatable. Faults: "+faultNames(pimcore.Faults()))
 	f.DurationVar(&o.slow, "slow", 500*time.Millisecond, "how long a slow answer takes (`DURATION`)")
 	f.DurationVar(&o.serve.AnswerDelay, "delay", 0, "wait a `DURATION` before every answer")
 	f.BoolVar(&o.noIntrospection, "no-introspection", false, "refuse questions about the schema")
@@ -91,9 +91,10 @@ GET /_sandbox/ lists them with what they take.`,
 	return c
 }
 
-func faultNames() string {
+// faultNames is what can go wrong with a stand-in.
+func faultNames[F ~string](faults []F) string {
 	var names []string
-	for _, f := range pimcore.Faults() {
+	for _, f := range faults {
 		names = append(names, string(f))
 	}
 	return strings.Join(names, ", ")

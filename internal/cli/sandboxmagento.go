@@ -68,21 +68,13 @@ GET /_sandbox/ lists them with what they take.`,
 	f.StringVar(&o.serve.SigningURL, "signing-url", "", "the `URL` that signatures are checked against, as behind a proxy that rewrites the host")
 	f.StringVar(&o.maintenance, "maintenance", "", "begin in maintenance: 503, as `FORM` html or text")
 	f.BoolVar(&o.limits, "limits", false, "switch on the input limits: pages of at most 300")
-	f.StringSliceVar(&o.fail, "fail", nil, "let a share of requests or operations go wrong: `FAULT:SHARE`, such as 429:0.05; repeatable. Faults: "+magentoFaultNames())
+	f.StringSliceVar(&o.fail, "fail", nil, "let a share of requests or operations go wrong: `FAULT:SHARE`, such as 429:0.05; repeatable. Faults: "+faultNames(magento.Faults()))
 	f.DurationVar(&o.slow, "slow", 500*time.Millisecond, "how long a slow answer takes, and how long PHP works on behind a 504 (`DURATION`)")
 	f.StringVar(&o.edit, "edit", "", "make random edits of all kinds at a `RATE`, such as 2/s or 30/min")
 	f.StringVar(&o.serve.Control, "control-token", t.env("LOCKSTEP_SANDBOX_TOKEN"), "the `TOKEN` that POST /_sandbox/ asks for (environment LOCKSTEP_SANDBOX_TOKEN; default none)")
 	f.Lookup("control-token").DefValue = ""
 	f.BoolVar(&o.serve.ControlAnywhere, "control-anywhere", false, "take POST /_sandbox/ from other machines, too; needs a token")
 	return c
-}
-
-func magentoFaultNames() string {
-	var names []string
-	for _, f := range magento.Faults() {
-		names = append(names, string(f))
-	}
-	return strings.Join(names, ", ")
 }
 
 // check completes the flags and refuses what cannot be meant. every is the pause between edits, 0 for none.
@@ -120,7 +112,7 @@ func magentoFault(text string) (magento.Fault, float64, error) {
 	name, share, _ := strings.Cut(text, ":")
 	n, err := strconv.ParseFloat(share, 64)
 	if err != nil || n < 0 || n > 1 || !slices.Contains(magento.Faults(), magento.Fault(name)) {
-		return "", 0, usagef("--fail %q: it is a fault and its share from 0 to 1, such as 429:0.05; faults are %s", text, magentoFaultNames())
+		return "", 0, usagef("--fail %q: it is a fault and its share from 0 to 1, such as 429:0.05; faults are %s", text, faultNames(magento.Faults()))
 	}
 	return magento.Fault(name), n, nil
 }

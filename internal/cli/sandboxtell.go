@@ -55,7 +55,7 @@ func faultShare(text string) (pimcore.Fault, float64, error) {
 	name, share, _ := strings.Cut(text, ":")
 	n, err := strconv.ParseFloat(share, 64)
 	if err != nil || n < 0 || n > 1 || !slices.Contains(pimcore.Faults(), pimcore.Fault(name)) {
-		return "", 0, usagef("--fail %q: it is a fault and its share from 0 to 1, such as 429:0.05; faults are %s", text, faultNames())
+		return "", 0, usagef("--fail %q: it is a fault and its share from 0 to 1, such as 429:0.05; faults are %s", text, faultNames(pimcore.Faults()))
 	}
 	return pimcore.Fault(name), n, nil
 }

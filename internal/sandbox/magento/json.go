@@ -2,7 +2,8 @@ package magento
 
 import (
 	"strconv"
-	"unicode/utf8"
+
+	"github.com/lockstep-sync/lockstep/internal/sandbox/kit"
 )
 
 // obj is a JSON object in the order of its members. An empty PHP array is a list on the wire: []any{} is written for it,
@@ -34,8 +35,6 @@ func (o *obj) set(name string, value any) {
 	*o = append(*o, member{name, value})
 }
 
-const hexDigits = "0123456789abcdef"
-
 // appendJSON writes as PHP's json_encode does: slashes and all that is not ASCII escaped, floats without a needless ".0".
 func appendJSON(b []byte, v any) []byte {
 	switch v := v.(type) {
@@ -48,14 +47,14 @@ func appendJSON(b []byte, v any) []byte {
 	case float64:
 		return appendFloat(b, v)
 	case string:
-		return appendText(b, v)
+		return kit.AppendPHPText(b, v, false)
 	case obj:
 		b = append(b, '{')
 		for i, m := range v {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = append(appendText(b, m.name), ':')
+			b = append(kit.AppendPHPText(b, m.name, false), ':')
 			b = appendJSON(b, m.value)
 		}
 		return append(b, '}')
@@ -89,49 +88,4 @@ func appendFloat(b []byte, f float64) []byte {
 		return strconv.AppendFloat(b, f, 'e', -1, 64)
 	}
 	return strconv.AppendFloat(b, f, 'f', -1, 64)
-}
-
-func appendText(b []byte, s string) []byte {
-	b = append(b, '"')
-	for i := 0; i < len(s); {
-		if c := s[i]; c < utf8.RuneSelf {
-			b = appendByte(b, c)
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		i += n
-		if r > 0xffff {
-			r -= 0x10000
-			b = appendUnit(b, 0xd800+(r>>10))
-			r = 0xdc00 + (r & 0x3ff)
-		}
-		b = appendUnit(b, r)
-	}
-	return append(b, '"')
-}
-
-func appendByte(b []byte, c byte) []byte {
-	switch c {
-	case '"', '\\', '/':
-		return append(b, '\\', c)
-	case '\n':
-		return append(b, '\\', 'n')
-	case '\r':
-		return append(b, '\\', 'r')
-	case '\t':
-		return append(b, '\\', 't')
-	case '\b':
-		return append(b, '\\', 'b')
-	case '\f':
-		return append(b, '\\', 'f')
-	}
-	if c < 0x20 {
-		return appendUnit(b, rune(c))
-	}
-	return append(b, c)
-}
-
-func appendUnit(b []byte, r rune) []byte {
-	return append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }

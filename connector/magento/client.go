@@ -65,9 +65,19 @@ func newClient(c *conf) *client {
 // writes tells a call that changes something.
 func (c *call) writes() bool { return c.method != http.MethodGet && !c.reads }
 
-// do sends a call and reads its answer; whatever is not done as asked is a Fault. It is sent once, and once more only
-// where an admin user's token has ended: then nothing was done yet.
+// do sends a call of whose answer only that it is Magento's counts: Magento answers a write with JSON, even if with
+// nothing but true, so a page with status 200 is something else's, and nothing was done or nobody knows.
 func (c *client) do(ctx context.Context, q call) (*reply, error) {
+	r, err := c.send(ctx, q)
+	if err == nil && !json.Valid(r.body) {
+		return nil, notUnderstood(&q, r.body)
+	}
+	return r, err
+}
+
+// send sends a call and reads its answer; whatever is not done as asked is a Fault. It is sent once, and once more only
+// where an admin user's token has ended: then nothing was done yet.
+func (c *client) send(ctx context.Context, q call) (*reply, error) {
 	req, err := c.request(q)
 	if err != nil {
 		return nil, err
@@ -147,7 +157,7 @@ func (c *client) authorize(ctx context.Context, q call, ended string) (http.Head
 
 // into sends a call and reads its answer into out. An empty list stands for an empty object, as PHP writes it.
 func (c *client) into(ctx context.Context, q call, out any) (*reply, error) {
-	r, err := c.do(ctx, q)
+	r, err := c.send(ctx, q)
 	if err != nil {
 		return nil, err
 	}

@@ -181,7 +181,7 @@ func (s *System) createOption(ctx context.Context, code, label string, find func
 		}
 		id, again := find()
 		if again == nil && id == "" {
-			return "", err
+			return "", s.takenByID(ctx, code, label, err)
 		}
 		return id, again
 	}
@@ -194,6 +194,25 @@ func (s *System) createOption(ctx context.Context, code, label string, find func
 	}
 	s.shop.addOption(code, option{id, label})
 	return id, nil
+}
+
+// takenByID tells of a label that no option has, and that is refused as taken: Magento takes an option's id for a label,
+// too, so that the size 31 cannot be made where the size of another number has the id 31.
+func (s *System) takenByID(ctx context.Context, code, label string, err error) error {
+	known, again := s.shop.productAttributes(ctx)
+	if again != nil {
+		return again
+	}
+	at := known.get(code)
+	if at == nil {
+		return err
+	}
+	if _, is := at.byValue[label]; !is {
+		return err
+	}
+	f := lockstep.Faultf(lockstep.CodeUnique, "Magento refuses this label over its API: it is also the id of another option of the attribute").On(lockstep.About{Field: code, Request: "create an option"})
+	f.Next = "Make the option by hand in Magento's admin (Stores > Attributes > Product), then `lockstep retry` the record."
+	return f
 }
 
 // setID is the id of an attribute set's name.

@@ -68,6 +68,16 @@ func TestWhatWasJustReadIsNotReadAgain(t *testing.T) {
 	}
 }
 
+// Magento takes an option's id for a label, too: the refusal says so, and what to do about it.
+func TestALabelThatIsAnotherOptionsID(t *testing.T) {
+	b := newWriteBench(t, sandbox.Options{}, lockstep.Settings{"create": []string{createOptions}})
+	b.must(b.write(shirt("S-1", "shade", "Thirty")...))
+	f := lockstep.FaultOf(b.apply(b.write(shirt("S-2", "shade", b.option("shade", "Thirty"))...))[0].Err)
+	if f == nil || f.Code != lockstep.CodeUnique || f.About.Field != "shade" || !strings.Contains(f.Next, "by hand") || f.Unknown {
+		t.Errorf("%+v", f)
+	}
+}
+
 // ticking is a clock on which no two looks show the same second.
 type ticking struct{ seconds atomic.Int64 }
 

@@ -96,6 +96,7 @@ flows:
 func lumaShop(t *testing.T, o magento.Options) *shopWorld {
 	t.Helper()
 	w := newShopWorld(t, o)
+	w.manyOptions(100)
 	w.attribute("size", "select", "global")
 	w.assign(4, "color")
 	for code := range lumaChoices {

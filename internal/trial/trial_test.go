@@ -3,6 +3,7 @@ package trial
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -85,11 +86,13 @@ func do(t *testing.T, h *app.House, req app.Request) map[string]app.Run {
 	t.Helper()
 	runs := map[string]app.Run{}
 	var notes []string
+	var drifted []app.Drift
 	err := h.Do(context.Background(), req, func(e app.Event) error {
 		switch {
 		case e.Run != nil:
 			runs[e.Run.Flow] = *e.Run
 		case e.Drift != nil && len(notes) < 10:
+			drifted = append(drifted, *e.Drift)
 			notes = append(notes, fmt.Sprintf("%+v", *e.Drift))
 		case e.Fault != nil:
 			notes = append(notes, fmt.Sprintf("%+v", *e.Fault))
@@ -102,7 +105,25 @@ func do(t *testing.T, h *app.House, req app.Request) map[string]app.Run {
 	if len(notes) > 0 {
 		t.Logf("%s:\n%s", req.Do, strings.Join(notes, "\n"))
 	}
+	if req.Do == app.DoVerify {
+		tellDrifted(t, h, drifted[:min(len(drifted), 3)])
+	}
 	return runs
+}
+
+// tellDrifted logs what is known of records that a verify has found different.
+func tellDrifted(t *testing.T, h *app.House, drifted []app.Drift) {
+	t.Helper()
+	for i := range drifted {
+		events, err := try(h, app.Request{Do: app.DoExplain, Flows: []string{drifted[i].Flow}, Keys: []lockstep.Key{drifted[i].Key}})
+		for _, e := range events {
+			told, err := json.MarshalIndent(e.Story, "", " ")
+			t.Logf("the story of %s: %s (%v)", drifted[i].Key, told, err)
+		}
+		if err != nil {
+			t.Logf("the story of %s: %v", drifted[i].Key, err)
+		}
+	}
 }
 
 // try does a request and gives its events without progress.

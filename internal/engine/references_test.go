@@ -426,8 +426,11 @@ func deletedWorld(t testing.TB) (*world, *[]string) {
 		w.put("products", id, fmt.Sprint(100+id), "0.00")
 	}
 	order := &[]string{}
+	var mu sync.Mutex // both flows write
 	w.b.SetHook(func(c memory.Call) error {
 		if c.Name == "Write" && c.After {
+			mu.Lock()
+			defer mu.Unlock()
 			*order = append(*order, c.Stream+"/"+string(c.Key))
 		}
 		return nil

@@ -211,7 +211,7 @@ func (s *System) takenByID(ctx context.Context, code, label string, err error) e
 		return err
 	}
 	f := lockstep.Faultf(lockstep.CodeUnique, "Magento refuses this label over its API: it is also the id of another option of the attribute").On(lockstep.About{Field: code, Request: "create an option"})
-	f.Next = "Make the option by hand in Magento's admin (Stores > Attributes > Product), then `lockstep retry` the record."
+	f.Next = "Make the option by hand in Magento's admin (Stores > Attributes > Product), then `lockstep parked retry`."
 	return f
 }
 
